@@ -1,0 +1,102 @@
+# Makefile - builds, checks, installs and shows tagalong. `make help` lists the targets.
+
+VERSION := 0.1.0
+O ?= build
+CC ?= gcc
+PREFIX ?= /usr/local
+DESTDIR ?=
+CFLAGS ?= -O2 -g
+SAN ?=
+WERROR ?= $(if $(CI),-Werror)
+V ?= 0
+Q := $(if $(filter 1,$(V)),,@)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
+	-Wwrite-strings -Wformat=2 -Wvla -Wimplicit-fallthrough $(WERROR)
+COMMON := -std=gnu11 -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -I. -I$(O) $(WARNINGS) \
+	-ffile-prefix-map=$(CURDIR)=. -MMD -MP $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+SHIM_CFLAGS := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
+	-fno-plt -U_FORTIFY_SOURCE -DNDEBUG
+SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,defs \
+	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic
+
+PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib
+ifeq ($(filter deps help clean distclean format format-check,$(MAKECMDGOALS)),)
+EXPORTER_CFLAGS = $(COMMON) $(shell pkg-config --cflags $(PACKAGES))
+EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
+endif
+
+SHIM_SRC := $(wildcard preload/*.c)
+# These define libc's own names, so no test program may be linked with them.
+SHIM_HOOKS := preload/hook.c preload/custom.c preload/vfork.c
+SHIM_OBJ := $(SHIM_SRC:%.c=$(O)/%.o)
+SHIM_PURE := $(patsubst %.c,$(O)/%.o,$(filter-out $(SHIM_HOOKS),$(SHIM_SRC)))
+PROTO := $(wildcard exporter/proto/*.proto)
+PROTO_C := $(PROTO:%.proto=$(O)/%.pb-c.c)
+PROTO_H := $(PROTO:%.proto=$(O)/%.pb-c.h)
+EXPORTER_SRC := $(wildcard exporter/*.c)
+EXPORTER_OBJ := $(EXPORTER_SRC:%.c=$(O)/%.o) $(PROTO_C:.c=.o)
+EXPORTER_PURE := $(filter-out $(O)/exporter/main.o,$(EXPORTER_OBJ))
+UNIT := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(O)/libtagalong.so $(O)/tagalong ## build the library and the program into build/
+
+# Objects are rebuilt when the flags change.
+FLAGS_NOW := $(CC) $(CFLAGS) $(SAN) $(WERROR) $(VERSION)
+$(O)/flags: FORCE
+	@mkdir -p $(O); echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
+FORCE:
+
+$(O)/preload/%.o: preload/%.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(SHIM_CFLAGS) -c -o $@ $<
+
+$(O)/libtagalong.so: $(SHIM_OBJ)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(SHIM_LDFLAGS) -o $@ $^
+
+$(O)/exporter/proto/%.pb-c.c $(O)/exporter/proto/%.pb-c.h: exporter/proto/%.proto
+	@mkdir -p $(@D)
+	@echo "  PROTOC  $<"
+	$(Q)protoc-c --c_out=$(O) $<
+
+$(O)/exporter/proto/%.o: $(O)/exporter/proto/%.c $(PROTO_H) $(O)/flags
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
+
+$(O)/exporter/%.o: exporter/%.c $(O)/flags | $(PROTO_H)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
+
+$(O)/tagalong: $(EXPORTER_OBJ)
+	@echo "  LD      $@"
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $^ $(EXPORTER_LIBS)
+
+$(O)/preload.a: $(SHIM_PURE)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(O)/exporter.a: $(EXPORTER_PURE)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(O)/tests/unit/%: tests/unit/%.c $(O)/preload.a $(O)/exporter.a
+	@mkdir -p $(@D)
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $< $(O)/preload.a $(O)/exporter.a -lcmocka $(EXPORTER_LIBS)
+
+unit: $(UNIT) ## run the unit tests alone
+	@set -e; for t in $(UNIT); do echo "  RUN     $$t"; $$t; done
+
+clean: ## remove build/
+	rm -rf $(O)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.PHONY: all unit clean help FORCE
+-include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)
