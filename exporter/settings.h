@@ -1,0 +1,60 @@
+/* settings.h - what the environment asks of the exporter: OTEL_* first, TAGALONG_* for the rest. */
+#ifndef TAGALONG_SETTINGS_H
+#define TAGALONG_SETTINGS_H
+
+/* OpenTelemetry's environment variable specification decides names, defaults and parsing. */
+
+#include <stdint.h>
+
+#define SETTINGS_METHODS_MAX 32
+#define SETTINGS_HEADERS_MAX 32
+#define SETTINGS_NO_LIMIT    UINT32_MAX
+
+enum settings_exporter { EXPORTER_OTLP, EXPORTER_CONSOLE, EXPORTER_NONE };
+
+struct settings {
+	int disabled;         /* OTEL_SDK_DISABLED: drain and forget */
+	int endpoint_enabled; /* spans go to `endpoint` */
+	int store_enabled;    /* spans go to `store_path` */
+	enum settings_exporter exporter;
+
+	char *endpoint;                      /* whole URL of traces */
+	char *headers[SETTINGS_HEADERS_MAX]; /* "name: value" */
+	unsigned header_count;
+	int gzip;
+	char *certificate, *client_key, *client_certificate; /* files, or NULL */
+	uint32_t request_timeout_ms;                         /* one attempt; 0: no limit */
+	uint32_t export_timeout_ms; /* one batch with its retries; 0: none */
+
+	uint32_t schedule_delay_ms;
+	uint32_t queue_spans;
+	uint32_t batch_spans;            /* <= queue_spans */
+	uint32_t attribute_count_limit;  /* SETTINGS_NO_LIMIT: none */
+	uint32_t attribute_length_limit; /* characters; SETTINGS_NO_LIMIT: none */
+
+	char *methods[SETTINGS_METHODS_MAX]; /* known HTTP methods */
+	unsigned method_count;
+
+	char *store_path; /* NULL if no directory is known */
+	uint32_t store_max_mb;
+	uint32_t store_max_age_hours;
+
+	char *run_directory;
+	uint32_t reserved_slots;
+	uint32_t shutdown_timeout_ms;
+	int log_level;
+};
+
+/*
+ * Reads the environment; warns (log_line) of each bad value once and takes its default. Never
+ * fails but for want of memory (-ENOMEM). Sets nothing of the process itself.
+ */
+int settings_read(struct settings *settings);
+
+/* Frees what settings_read allocated; harmless on a zeroed struct. */
+void settings_free(struct settings *settings);
+
+/* The store's path by the environment alone, allocated; NULL if no directory is known. */
+char *settings_store_path(void);
+
+#endif
