@@ -9,15 +9,15 @@
 
 #include "exporter/elf.h"
 
-/* What keeps the library out of a program: bits of attach_target.obstacles. */
+/* What keeps the library out of a program: bits of attach_target.obstacles, most telling first. */
 enum attach_obstacle {
-	ATTACH_STATIC = 1,       /* no loader runs */
-	ATTACH_OTHER_LIBC = 2,   /* a loader that is not glibc's */
-	ATTACH_SETUID = 4,       /* setuid or setgid for the present user: AT_SECURE */
-	ATTACH_CAPABILITIES = 8, /* file capabilities that the present user gains: AT_SECURE */
-	ATTACH_GO = 16,          /* loaded or not, Go doesn't call libc */
-	ATTACH_MACHINE = 32,     /* 32-bit, or another processor than ours */
-	ATTACH_NEVER = 64,       /* on the list of programs that are never touched */
+	ATTACH_NEVER = 1,         /* on the list of programs that are never touched */
+	ATTACH_GO = 2,            /* loaded or not, Go doesn't call libc */
+	ATTACH_MACHINE = 4,       /* 32-bit, or another processor than ours */
+	ATTACH_STATIC = 8,        /* no loader runs */
+	ATTACH_OTHER_LIBC = 16,   /* a loader that is not glibc's */
+	ATTACH_SETUID = 32,       /* setuid or setgid for the present user: AT_SECURE */
+	ATTACH_CAPABILITIES = 64, /* file capabilities that the present user gains: AT_SECURE */
 	ATTACH_OBSTACLES_END = 128,
 };
 

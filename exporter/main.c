@@ -11,6 +11,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{"run", "run a program with tracing", command_run},
 	{"export", "collect from every instrumented process of this machine", command_export},
 };
 
