@@ -143,9 +143,35 @@ static int find_interpreter(const char *file, char *out)
 
 /* ---- obstacles ------------------------------------------------------------------------------ */
 
+/* The library's own list, which it goes by before anything else. */
+static const char *const never_touched[] = {
+	"tagalong", "apt",        "apt-get",
+	"aptitude", "dpkg",       "dpkg-deb",
+	"rpm",      "dnf",        "yum",
+	"apk",      "pacman",     "ldconfig",
+	"ldd",      "ld.so",      "gdb",
+	"lldb",     "strace",     "ltrace",
+	"valgrind", "systemd",    "init",
+	"udevd",    "sudo",       "su",
+	"mount",    "umount",     "runc",
+	"crun",     "dockerd",    "sshd",
+	"login",    "containerd", "containerd-shim",
+};
+
 int attach_never(const char *name)
 {
-	(void)name;
+	const char *list = getenv("TAGALONG_NEVER");
+
+	for (size_t i = 0; i < sizeof(never_touched) / sizeof(never_touched[0]); i++)
+		if (strcmp(name, never_touched[i]) == 0)
+			return 1;
+	while (list && *list) {
+		list += strspn(list, ", \t");
+		size_t length = strcspn(list, ", \t");
+		if (length == strlen(name) && strncmp(list, name, length) == 0)
+			return 1;
+		list += length;
+	}
 	return 0;
 }
 

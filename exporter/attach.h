@@ -1,6 +1,6 @@
 /* attach.h - will the library be loaded into a program, has it been, and if not, why not. */
-#ifndef TAGALONG_ATTACH_H
-#define TAGALONG_ATTACH_H
+#ifndef TAGALONG_EXPORTER_ATTACH_H
+#define TAGALONG_EXPORTER_ATTACH_H
 
 #include <limits.h>
 #include <stdbool.h>
@@ -46,7 +46,7 @@ int attach_examine(const char *file, struct attach_target *target);
 const char *attach_explain(const struct attach_target *target, enum attach_obstacle obstacle,
 			   char *out, size_t room);
 
-/* 1 if programs of this name (a base name) are never instrumented. */
+/* 1 if programs of this base name are never instrumented; TAGALONG_NEVER adds to the list. */
 int attach_never(const char *name);
 
 /*

@@ -8,15 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "exporter/segment_file.h"
 #include "preload/segment.h"
 
 #define SHARED_MEMORY "/dev/shm"
-#define NAME_BYTES    16
 
 /* ---- signals ------------------------------------------------------------------------------ */
 
@@ -42,52 +40,26 @@ static void restore_signals(const struct launch_signals *saved)
 
 /* ---- the segment's name ------------------------------------------------------------------- */
 
-/* Makes a directory that others can enter but not list. It must be ours. */
-static int make_directory(const char *path)
-{
-	struct stat status;
-
-	if (mkdir(path, 0711) < 0 && errno != EEXIST)
-		return -errno;
-	if (lstat(path, &status) < 0)
-		return -errno;
-	if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid())
-		return -EACCES;
-	/* The umask may have taken bits away. */
-	if ((status.st_mode & 07777) != 0711 && chmod(path, 0711) < 0)
-		return -errno;
-	return 0;
-}
-
 int launch_segment_path(char *path, const char **why)
 {
 	const uint64_t needed = segment_slot_offset(2);
-	unsigned char random[NAME_BYTES];
-	char directory[64] = SHARED_MEMORY "/tagalong";
+	char own[64];
 	struct statvfs space;
-	int result = make_directory(directory);
+	int result = segment_file_name(NULL, path, PATH_MAX);
 
 	/* The common directory belongs to its first user, so another one has one of his own. */
-	if (result == -EACCES) {
-		snprintf(directory, sizeof(directory), SHARED_MEMORY "/tagalong-%u",
-			 (unsigned)geteuid());
-		result = make_directory(directory);
+	if (result == -EPERM || (result == 0 && access(SEGMENT_DIRECTORY, W_OK) < 0)) {
+		snprintf(own, sizeof(own), SEGMENT_DIRECTORY "-%u", (unsigned)geteuid());
+		result = segment_file_name(own, path, PATH_MAX);
 	}
-	*why = result == -ENOENT ? SHARED_MEMORY " is missing" : SHARED_MEMORY " is not writable";
-	if (result < 0) {
-		if (result == -ENOSPC)
-			*why = SHARED_MEMORY " is full";
+	*why = result == -ENOENT   ? SHARED_MEMORY " is missing"
+	       : result == -ENOSPC ? SHARED_MEMORY " is full"
+				   : SHARED_MEMORY " is not writable";
+	if (result < 0)
 		return result;
-	}
 	*why = SHARED_MEMORY " is full";
-	if (statvfs(directory, &space) == 0 && space.f_bavail * space.f_frsize < needed)
+	if (statvfs(SHARED_MEMORY, &space) == 0 && space.f_bavail * space.f_frsize < needed)
 		return -ENOSPC;
-	*why = "no random numbers";
-	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		return -EIO;
-	size_t at = snprintf(path, PATH_MAX, "%s/", directory);
-	for (size_t i = 0; i < sizeof(random); i++)
-		at += snprintf(path + at, PATH_MAX - at, "%02x", random[i]);
 	return 0;
 }
 
