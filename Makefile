@@ -92,11 +92,70 @@ $(O)/tests/unit/%: tests/unit/%.c $(O)/preload.a $(O)/exporter.a
 unit: $(UNIT) ## run the unit tests alone
 	@set -e; for t in $(UNIT); do echo "  RUN     $$t"; $$t; done
 
+# What the end-to-end tests and the benchmarks run besides the system's programs.
+E2E_C := $(patsubst tests/e2e/%.c,$(O)/tests/e2e/%,$(wildcard tests/e2e/*.c))
+BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+PEERS := $(O)/node/installed $(O)/tests/java/Front.class $(E2E_C)
+
+$(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
+
+$(O)/tests/bench/%: tests/bench/%.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
+
+$(O)/node/installed: tests/e2e/node/package.json tests/e2e/node/package-lock.json
+	@mkdir -p $(@D)
+	@echo "  NPM     $<"
+	$(Q)cp $^ $(@D)/ && cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+$(O)/tests/java/%.class: tests/e2e/programs/%.java
+	@mkdir -p $(@D)
+	@echo "  JAVAC   $<"
+	$(Q)javac -d $(@D) $<
+
+deps: ## install every Debian package that a target here needs
+	@tests/deps.sh build demo test bench
+
+demo: ## install what is missing, build, and show real traces
+	@tests/deps.sh build demo
+	@$(MAKE) --no-print-directory all
+	@examples/shop/demo.sh $(O)
+
+test: ## install what is missing, build, run the unit and end-to-end tests
+	@tests/deps.sh build test
+	@$(MAKE) --no-print-directory -j2 all symbols $(UNIT) $(PEERS)
+	@/usr/bin/python3 tests/run.py $(O) $(UNIT)
+
+check: ## all tests, the long ones too, lint, and 60 s of fuzzing
+	@tests/deps.sh build test lint
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory fuzz
+	@TAGALONG_LONG=1 $(MAKE) --no-print-directory test
+
+bench: ## measure overhead and accuracy, side by side with the bare programs
+	@tests/deps.sh build test bench
+	@$(MAKE) --no-print-directory -j2 all $(PEERS) $(BENCH_C)
+	@/usr/bin/python3 tests/bench/bench.py $(O)
+
+install: all ## install into PREFIX, below DESTDIR
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/tagalong
+	install -m 755 $(O)/tagalong $(DESTDIR)$(PREFIX)/bin/tagalong
+	install -m 644 $(O)/libtagalong.so $(DESTDIR)$(PREFIX)/lib/tagalong/libtagalong.so
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/tagalong $(DESTDIR)$(PREFIX)/lib/tagalong/libtagalong.so
+	-rmdir $(DESTDIR)$(PREFIX)/lib/tagalong 2>/dev/null
+
 clean: ## remove build/
 	rm -rf $(O)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-.PHONY: all unit clean help FORCE
+.PHONY: all unit deps demo test check bench install uninstall clean help FORCE
 -include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)

@@ -1,0 +1,70 @@
+#!/bin/sh
+# deps.sh - installs the Debian packages that a target needs and that are missing.
+#
+#   tests/deps.sh GROUP...      build, demo, test, bench, lint
+#
+# Nothing is upgraded, no service is started, and nothing happens if all is there.
+set -eu
+
+packages_of() {
+	case $1 in
+	build) echo gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libcurl4-openssl-dev \
+		libuv1-dev libsqlite3-dev zlib1g-dev ;;
+	demo) echo nginx gunicorn python3-flask python3-requests curl ;;
+	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \
+		python3-requests python3-aiohttp php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
+		curl wget sqlite3 ;;
+	bench) echo nginx wrk valgrind ;;
+	lint) echo clang clang-format clang-tidy cppcheck shellcheck ;;
+	*)
+		echo "deps: no group named $1" >&2
+		exit 2
+		;;
+	esac
+}
+
+installed() {
+	case $(dpkg-query -W -f '${Status}' "$1" 2>/dev/null) in
+	*' installed') return 0 ;;
+	esac
+	# Another source may serve as well: a Node.js that brings its npm.
+	case $1 in
+	nodejs) command -v node ;;
+	npm) command -v npm ;;
+	*) return 1 ;;
+	esac >/dev/null
+}
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "deps: not a Debian system, so nothing is installed here; needed (Debian's names):" >&2
+	for group in "$@"; do echo "  $group: $(packages_of "$group")" >&2; done
+	exit 0
+fi
+
+missing=
+for group in "$@"; do
+	for package in $(packages_of "$group"); do
+		case " $missing " in
+		*" $package "*) ;;
+		*) installed "$package" || missing="$missing $package" ;;
+		esac
+	done
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+	echo "deps: these packages are missing, and only root can install them:" >&2
+	echo "  apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+
+echo "deps: installing$missing"
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # one word a package
+if ! { apt-get update && apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	tail -n 30 "$log" >&2
+	echo "deps: apt-get failed, see above" >&2
+	exit 1
+fi

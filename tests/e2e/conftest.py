@@ -1,0 +1,51 @@
+# conftest.py - fixtures: the machine a test runs on, and where its spans arrive.
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
+from tagalong_e2e.machine import Machine  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: runs in `make check` only")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("TAGALONG_LONG"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="long, runs in make check"))
+
+
+@pytest.fixture(scope="session")
+def full():
+    """Whether to send thousands of requests instead of hundreds."""
+    return bool(os.environ.get("TAGALONG_LONG"))
+
+
+@pytest.fixture
+def machine(request):
+    """A directory and processes; everything is ended after the test."""
+    one = Machine(re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()))
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def receiver():
+    one = Receiver()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def collector(receiver, machine):
+    """Where this test's spans arrive."""
+    return Collector(receiver, machine.mark)

@@ -1,0 +1,114 @@
+# driver.py - the uninstrumented client: sends many requests at once over kept-alive connections.
+import http.client
+import queue
+import random
+import threading
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Request:
+    """A request to send and, afterwards, what came back."""
+
+    path: str
+    query: str = ""
+    method: str = "GET"
+    body: bytes = None
+    trace_id: str = ""
+    span_id: str = ""
+    request_id: str = ""
+    status: int = 0
+    headers: list = field(default_factory=list)
+    answer: bytes = b""
+    error: str = ""
+
+    @property
+    def target(self):
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def sent_headers(self):
+        headers = {"User-Agent": "tree-driver"}
+        if self.trace_id:
+            headers["traceparent"] = f"00-{self.trace_id}-{self.span_id}-01"
+        if self.request_id:
+            headers["X-Request-ID"] = self.request_id
+        return headers
+
+    def returned(self, name):
+        """Every value of a response header."""
+        return [value for key, value in self.headers if key.lower() == name]
+
+
+KINDS = {
+    "seq1": "calls=1",
+    "seq2": "calls=2",
+    "seq3": "calls=3",
+    "none": "calls=0",
+    "par3": "calls=3&mode=par",
+    "error": "calls=1&status=500",
+    "absent": "calls=2&status=404",
+    "slow": "calls=1&delay=60",
+    "post": "calls=1",
+}
+
+
+def make_requests(count, kinds, seed=1):
+    """A mix of kinds; every third has a traceparent, every fourth a request ID, so all combinations."""
+    rng = random.Random(seed)
+    requests = []
+    for number in range(count):
+        kind = kinds[number % len(kinds)]
+        request = Request(path=f"/n/{seed:x}/{number:x}", query=f"{KINDS[kind]}&kind={kind}")
+        if kind == "post":
+            request.method, request.body = "POST", bytes(rng.randrange(256) for _ in range(1 + number % 3000))
+        if number % 3 == 0:
+            request.trace_id, request.span_id = f"{rng.getrandbits(128):032x}", f"{rng.getrandbits(64):016x}"
+        if number % 4 == 0:
+            request.request_id = f"driver-{seed:x}-{number:x}"
+        requests.append(request)
+    rng.shuffle(requests)
+    return requests
+
+
+def _work(port, todo, timeout):
+    connection = None
+    while True:
+        try:
+            request = todo.get_nowait()
+        except queue.Empty:
+            break
+        fresh = connection is None
+        try:
+            if fresh:
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+            connection.request(request.method, request.target, request.body, request.sent_headers())
+            response = connection.getresponse()
+            request.answer = response.read()
+            request.status, request.headers = response.status, response.getheaders()
+            if response.will_close:
+                connection.close()
+                connection = None
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            connection = None
+            # The server may close an idle connection while we write to it; ask again on a new one.
+            if not fresh and isinstance(error, (http.client.RemoteDisconnected, ConnectionError)):
+                todo.put(request)
+            else:
+                request.error = repr(error)
+    if connection:
+        connection.close()
+
+
+def drive(port, requests, concurrency=64, timeout=30):
+    """Sends all requests; fills in what came back."""
+    todo = queue.Queue()
+    for request in requests:
+        todo.put(request)
+    threads = [threading.Thread(target=_work, args=(port, todo, timeout)) for _ in range(concurrency)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failed = [request for request in requests if request.error]
+    assert not failed, f"{len(failed)} requests failed, the first {failed[0].target}: {failed[0].error}"
