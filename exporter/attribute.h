@@ -1,0 +1,54 @@
+/* attribute.h - attributes of spans and resources, and lists of them under construction. */
+#ifndef TAGALONG_ATTRIBUTE_H
+#define TAGALONG_ATTRIBUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "exporter/arena.h"
+#include "exporter/text.h"
+
+#define ATTRIBUTES_MAX 64
+
+enum attribute_type {
+	ATTRIBUTE_TEXT,
+	ATTRIBUTE_TEXTS, /* an array with this one text in it */
+	ATTRIBUTE_NUMBER,
+};
+
+struct attribute {
+	const char *key;
+	struct text text; /* valid UTF-8, NUL-terminated */
+	int64_t number;
+	uint8_t type; /* enum attribute_type */
+};
+
+/* Under construction, usually on the stack. What finds no room or memory counts as dropped. */
+struct attribute_list {
+	struct arena *arena; /* for texts that must be copied */
+	size_t count;
+	size_t dropped;
+	uint32_t count_limit;  /* <= ATTRIBUTES_MAX is held to anyway */
+	uint32_t length_limit; /* characters of a text, UINT32_MAX: none */
+	struct attribute at[ATTRIBUTES_MAX];
+};
+
+void attribute_list_init(struct attribute_list *list, struct arena *arena, uint32_t count_limit,
+			 uint32_t length_limit);
+
+/* The key and the text are borrowed for the life of the arena. Absent texts are left out. */
+void attribute_add_text(struct attribute_list *list, const char *key, struct text text);
+void attribute_add_texts(struct attribute_list *list, const char *key, struct text text);
+void attribute_add_string(struct attribute_list *list, const char *key, const char *string);
+void attribute_add_number(struct attribute_list *list, const char *key, int64_t number);
+
+/* Replaces an attribute of that key, or adds it. */
+void attribute_set_text(struct attribute_list *list, const char *key, struct text text);
+
+/* The attribute of that key, or NULL. */
+const struct attribute *attribute_find(const struct attribute *at, size_t count, const char *key);
+
+/* A copy of what the list has, in its arena. NULL: no memory. */
+struct attribute *attribute_list_copy(const struct attribute_list *list);
+
+#endif

@@ -1,0 +1,52 @@
+/* batch.c - finished spans on their way to the store and the collector, in one arena. */
+#include "batch.h"
+
+#include <stdlib.h>
+
+struct batch *batch_new(size_t capacity)
+{
+	struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (!batch)
+		return NULL;
+	arena_init(&batch->arena);
+	batch->spans = calloc(capacity, sizeof(*batch->spans));
+	batch->marks = calloc(SEGMENT_SLOTS_MAX, sizeof(*batch->marks));
+	batch->capacity = capacity;
+	if (!batch->spans || !batch->marks) {
+		batch_free(batch);
+		return NULL;
+	}
+	return batch;
+}
+
+void batch_free(struct batch *batch)
+{
+	if (!batch)
+		return;
+	for (size_t i = 0; i < batch->mark_count; i++)
+		resource_put(batch->marks[i].resource);
+	arena_free(&batch->arena);
+	free(batch->spans);
+	free(batch->marks);
+	free(batch);
+}
+
+void batch_mark(struct batch *batch, uint32_t slot, uint32_t generation, uint64_t position,
+		struct resource *resource)
+{
+	struct batch_mark *mark;
+
+	for (size_t i = batch->mark_count; i-- > 0;) {
+		mark = &batch->marks[i];
+		if (mark->slot == slot && mark->generation == generation) {
+			mark->position = position;
+			return;
+		}
+	}
+	/* A slot can change hands within one batch, but no more than a few times. */
+	if (batch->mark_count >= SEGMENT_SLOTS_MAX)
+		return;
+	mark = &batch->marks[batch->mark_count++];
+	*mark = (struct batch_mark){slot, generation, position, resource_get(resource)};
+}

@@ -1,0 +1,27 @@
+/* enrich.h - a checked record becomes a span by OpenTelemetry's semantic conventions. */
+#ifndef TAGALONG_ENRICH_H
+#define TAGALONG_ENRICH_H
+
+/* Semantic conventions 1.44.0 for HTTP; error.type for what fails below HTTP is listed in
+ * failure.c. */
+
+#include "exporter/batch.h"
+#include "exporter/record.h"
+#include "exporter/settings.h"
+
+/* How a process ended that left a request in flight behind; NULL for spans that ended by
+ * themselves. */
+struct enrich_ending {
+	const char *error_type;
+	const char *message;
+};
+
+/*
+ * Fills a span; its texts are the record's or are taken from the batch's arena. Monotonic times
+ * become Unix times by adding `unix_offset_ns`. 0, or -ENOMEM.
+ */
+int enrich_span(struct batch *batch, const struct settings *settings, const struct record *record,
+		const struct enrich_ending *ending, uint64_t unix_offset_ns,
+		struct batch_span *span);
+
+#endif

@@ -1,0 +1,24 @@
+/* json.h - attributes as a JSON object. */
+#ifndef TAGALONG_JSON_H
+#define TAGALONG_JSON_H
+
+/* RFC 8259; independent of the locale. */
+
+#include <stddef.h>
+
+#include "exporter/attribute.h"
+
+/*
+ * A buffer that grows; its owner frees `at`. After a failure to allocate, `failed` stays set and
+ * the text is not to be used.
+ */
+struct json {
+	char *at;
+	size_t size, room;
+	int failed;
+};
+
+/* Empties the buffer and writes one object, NUL-terminated. */
+void json_attributes(struct json *json, const struct attribute *at, size_t count);
+
+#endif

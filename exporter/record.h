@@ -1,0 +1,36 @@
+/* record.h - one record of the segment, copied out of it and checked. */
+#ifndef TAGALONG_RECORD_H
+#define TAGALONG_RECORD_H
+
+/* Layout: preload/segment.h. The bytes come from another process: nothing is believed. */
+
+#include <stddef.h>
+
+#include "exporter/arena.h"
+#include "exporter/text.h"
+#include "preload/segment.h"
+
+#define RECORD_FIELDS      15 /* above the highest enum span_field */
+#define RECORD_HEADERS_MAX 16 /* captured headers, requests and responses together */
+
+struct record_header {
+	struct text name, value;
+	int of_response;
+};
+
+struct record {
+	struct span span;                 /* start_ns and end_ns set, end_ns >= start_ns */
+	struct text field[RECORD_FIELDS]; /* by enum span_field, but for the two headers */
+	struct record_header *headers;
+	size_t header_count;
+};
+
+/*
+ * Copies `size` bytes (a struct span and its fields) into the arena and checks the copy. Text is
+ * valid UTF-8 without NUL and NUL-terminated. An in-flight span has end_ns 0; it becomes `now_ns`.
+ * 0, -EINVAL (the arena is as before), or -ENOMEM.
+ */
+int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t now_ns,
+		 struct record *record);
+
+#endif
