@@ -1,0 +1,39 @@
+/* waterfall.h - one trace as a tree with a bar for each span. */
+#ifndef TAGALONG_WATERFALL_H
+#define TAGALONG_WATERFALL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "exporter/store_read.h"
+#include "exporter/terminal.h"
+
+struct waterfall_node {
+	const struct span_row *row;
+	int parent;      /* index of a node, -1: at the top */
+	int first, last; /* children, by start time; -1: none */
+	int next;        /* sibling; -1: none */
+	int depth;
+	bool orphan; /* has a parent that is not among the spans (or is below itself) */
+};
+
+/*
+ * Links `count` spans, which come by start time, into trees. The parents that the spans name are
+ * not trusted: a circle is cut open. `nodes` has room for `count` nodes, in the order of the spans;
+ * nodes at the top are linked by `next` too, beginning with the one returned (-1 if there is none).
+ * -ENOMEM.
+ */
+int waterfall_link(const struct span_row *spans, int count, struct waterfall_node *nodes);
+
+/* The node after `at` from top to bottom, children before siblings; -1 at the end. */
+int waterfall_next(const struct waterfall_node *nodes, int at);
+
+/*
+ * Prints a trace: a line about the whole, then one for each span with service, name and target,
+ * offset, duration, bar, status, and its request ID where the spans have several. Every text of the
+ * spans goes through terminal_fit. Returns 0, or -ENOMEM.
+ */
+int waterfall_print(FILE *to, const struct terminal *terminal, const struct span_row *spans,
+		    int count);
+
+#endif
