@@ -13,6 +13,8 @@ struct command {
 static const struct command commands[] = {
 	{"run", "run a program with tracing", command_run},
 	{"export", "collect from every instrumented process of this machine", command_export},
+	{"check", "will tracing work on a program? if not, why not", command_check},
+	{"traces", "list the local store, or show one trace", command_traces},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
