@@ -1,4 +1,4 @@
-/* http1.h - HTTP/1.0 and 1.1 messages: heads and body framing (RFC 9110, RFC 9112). */
+/* http1.h - HTTP/1.0 and 1.1 messages: heads (RFC 9110, RFC 9112). */
 #ifndef TAGALONG_HTTP1_H
 #define TAGALONG_HTTP1_H
 
@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* The other half of a message. */
+#include "preload/http1_body.h"
 
 #define HTTP1_HEAD_MAX     65536u /* longer heads are given up */
 #define HTTP1_CAPTURED_MAX 8
@@ -85,54 +88,12 @@ long http1_head_end(const char *at, size_t size, size_t *scanned);
 
 /*
  * Parses a whole head. Returns head->size (> 0), -2 if the head is not complete, -1 if it is not
- * HTTP/1.x. Malformed header lines (no colon, space before it) and obsolete line folding give -1.
- * `capture` may be NULL.
+ * HTTP/1.x or longer than HTTP1_HEAD_MAX; then *head is undefined. Malformed header lines (no
+ * colon, space before it), obsolete line folding, NUL and lone CR give -1. `capture` may be NULL.
+ * A request with both chunked and Content-Length, or with a last coding other than chunked, has
+ * bad_framing; in a response chunked wins, and another coding means: until the connection closes.
  */
 long http1_head_parse(const char *at, size_t size, enum http1_kind kind,
 		      const struct http1_capture *capture, struct http1_head *head);
-
-/* ---- body framing --------------------------------------------------------------------------- */
-
-enum http1_body_mode {
-	HTTP1_BODY_NONE, /* complete at once */
-	HTTP1_BODY_LENGTH,
-	HTTP1_BODY_CHUNKED,
-	HTTP1_BODY_CLOSE,  /* until end of file */
-	HTTP1_BODY_OPAQUE, /* no longer HTTP: after CONNECT's 2xx or 101, or unknowable */
-};
-
-struct http1_body {
-	uint8_t mode;  /* enum http1_body_mode */
-	uint8_t state; /* of the chunked parser */
-	uint8_t done;
-	uint8_t reserved[5];
-	uint64_t left;  /* of the length or of the chunk */
-	uint64_t bytes; /* body bytes seen so far, without framing */
-};
-
-/* The body that follows a request head. */
-void http1_body_of_request(struct http1_body *body, const struct http1_head *head);
-
-/*
- * The body that follows a response head to a request with that method (HEAD, CONNECT, ...).
- * 1xx other than 101 have no body and are not the final response; the caller looks at head->status.
- */
-void http1_body_of_response(struct http1_body *body, const struct http1_head *head,
-			    const char *method, size_t method_size);
-
-/*
- * Feeds bytes. Returns how many belong to this message (all, or fewer when it ends inside; then
- * body->done), or -1: chunk framing that is not valid. Chunk extensions and trailers are skipped.
- */
-long http1_body_feed(struct http1_body *body, const char *at, size_t size);
-
-/*
- * Accounts for bytes that were not seen (sendfile, splice, MSG_TRUNC). As http1_body_feed, but -1
- * when they cross framing, which can't be known without the bytes.
- */
-int64_t http1_body_skip(struct http1_body *body, uint64_t size);
-
-/* End of file: 0 if the message is complete by it (body->done is set), -1 if it was cut. */
-int http1_body_eof(struct http1_body *body);
 
 #endif

@@ -13,6 +13,8 @@
  * pwd, secret, token, access_token, refresh_token, id_token, api_key, apikey, key, auth,
  * authorization, client_secret, code, session, sessionid, jwt, private_key, credential, ...; a list
  * given by the user replaces it.
+ * In the default list '-' and '_' make no difference. A key with brackets, such as user[password],
+ * is sensitive by each of its parts. Keys of over 64 characters are not.
  */
 struct mask_keys {
 	const char *const *names; /* NULL: the default list */
@@ -21,8 +23,9 @@ struct mask_keys {
 
 /*
  * Copies a query string (without '?') into `out`, at most `room` bytes, each sensitive value
- * replaced by MASK_TEXT; keys are kept. Separators are '&' and ';'. Returns the bytes written; *cut
- * is set to 1 if it did not fit (cut at a parameter's boundary where possible; never so that half a
+ * replaced by MASK_TEXT; keys are kept. Separators are '&' and ';', but a masked value goes on to
+ * the next '&', as for most servers. Returns the bytes written; *cut is set to 1 if it did not fit,
+ * and else left alone (cut at a parameter's boundary where possible; never so that half a
  * masked value shows). Pure, any thread, async-signal-safe.
  */
 size_t mask_query(const struct mask_keys *keys, const char *at, size_t size, char *out, size_t room,

@@ -36,11 +36,14 @@ void traceparent_format(const struct trace_parent *parent, char out[TRACEPARENT_
 /* Writes 2*size lower-case hexadecimal digits. */
 void hex_format(const uint8_t *bytes, size_t size, char *out);
 
+/* Reads 2*size lower-case hexadecimal digits. 1, 0 if all are zero, -EINVAL if one is no digit. */
+int hex_parse(const char *at, uint8_t *bytes, size_t size);
+
 /*
  * Checks a combined tracestate (several headers joined by ',') and copies it, normalised: empty
- * members and space around members removed, members in order. Over TRACESTATE_MAX whole members go:
- * first those over 128 characters, then from the right. Returns bytes written (0: empty), or
- * -EINVAL: discard all.
+ * members and space around members removed, members in order. Over TRACESTATE_MAX whole members go
+ * until the rest fits: first those over 128 characters, then any, from the right. Returns bytes
+ * written (0: empty), or -EINVAL: discard all.
  */
 int tracestate_parse(const char *at, size_t size, char out[TRACESTATE_MAX]);
 
@@ -48,7 +51,8 @@ int tracestate_parse(const char *at, size_t size, char out[TRACESTATE_MAX]);
  * B3. `single` is the value of b3, or NULL; the four others are those of X-B3-*, each may be NULL.
  * `flags` of the parent: sampled for 1 and d; *debug is set for d or X-B3-Flags: 1; *deferred if no
  * decision was sent. 16-digit trace IDs are padded with zeros on the left. 0, or -EINVAL (incl. a
- * value with a decision alone, which names no parent).
+ * value with a decision alone, which names no parent). `single` goes before the others, unless it
+ * is malformed or names no parent.
  */
 struct b3_headers {
 	const char *single, *trace_id, *span_id, *sampled, *flags;
