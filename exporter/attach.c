@@ -363,7 +363,7 @@ int attach_look(pid_t pid, const char *library, char *why, size_t room)
 		}
 	}
 	if (has_environment(pid, library) == 0)
-		snprintf(why, room, "%s runs without LD_PRELOAD: its environment was cleared",
+		snprintf(why, room, "%s was started without LD_PRELOAD in its environment",
 			 program);
 	else
 		snprintf(why, room, "the loader of %s did not load the library", program);

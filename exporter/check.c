@@ -62,7 +62,7 @@ static void note(struct check *check, const char *kind, const char *format, ...)
 
 /* ---- trying it ---------------------------------------------------------------------------- */
 
-static void exec_quietly(char *const *arguments, const char *library, int output, int which)
+static void exec_quietly(const char *const *arguments, const char *library, int output, int which)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -70,7 +70,7 @@ static void exec_quietly(char *const *arguments, const char *library, int output
 		dup2(fd == which ? output : null, fd);
 	setenv("LD_PRELOAD", library, 1);
 	unsetenv("LD_DEBUG");
-	execv(arguments[0], arguments);
+	execv(arguments[0], (char *const *)arguments);
 	_exit(127);
 }
 
@@ -78,7 +78,7 @@ static void exec_quietly(char *const *arguments, const char *library, int output
  * Runs a program with the library and collects what it writes to descriptor `which`. Returns its
  * wait status, or -errno.
  */
-static int try_program(char *const *arguments, const char *library, int which, char *out,
+static int try_program(const char *const *arguments, const char *library, int which, char *out,
 		       size_t room)
 {
 	size_t size = 0;
@@ -109,7 +109,7 @@ static int try_program(char *const *arguments, const char *library, int which, c
 /* The loader complains in a line on stderr and goes on without the library. */
 static void check_canary(struct check *check)
 {
-	char *const arguments[] = {"/bin/true", NULL};
+	const char *const arguments[] = {"/bin/true", NULL};
 	char complaint[1024];
 	int status =
 		try_program(arguments, check->library, STDERR_FILENO, complaint, sizeof(complaint));
@@ -125,8 +125,7 @@ static void check_canary(struct check *check)
 /* Asks the program's own loader which libraries it would load; nothing of the program runs. */
 static void list_libraries(struct check *check, const struct attach_target *target)
 {
-	char *const arguments[] = {(char *)target->elf.interpreter, "--list",
-				   (char *)target->program, NULL};
+	const char *const arguments[] = {target->elf.interpreter, "--list", target->program, NULL};
 	int status = try_program(arguments, check->library, STDOUT_FILENO, check->loaded,
 				 sizeof(check->loaded));
 

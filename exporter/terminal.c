@@ -13,7 +13,7 @@
 #include <wchar.h>
 
 #define COLUMNS_DEFAULT 100
-#define COLUMNS_MIN     40
+#define COLUMNS_MIN     60
 #define COLUMNS_MAX     1000
 
 void terminal_detect(struct terminal *terminal, int fd, bool ascii)

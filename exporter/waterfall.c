@@ -245,6 +245,8 @@ static const char *common_request_id(const struct span_row *spans, int count)
 static void measure(const struct terminal *terminal, const struct waterfall_node *nodes, int count,
 		    struct layout *layout)
 {
+	const int service_max = smaller(SERVICE_MAX, terminal->columns / 6);
+	const int status_max = smaller(STATUS_MAX, terminal->columns / 5);
 	char text[CELL_BYTES], cell[CELL_BYTES];
 	int64_t end = INT64_MIN;
 
@@ -255,7 +257,7 @@ static void measure(const struct terminal *terminal, const struct waterfall_node
 		if (row->start_unix_ns + row->duration_ns > end)
 			end = row->start_unix_ns + row->duration_ns;
 		layout->service =
-			larger(layout->service, terminal_fit(terminal, row->service, SERVICE_MAX,
+			larger(layout->service, terminal_fit(terminal, row->service, service_max,
 							     cell, sizeof(cell)));
 		describe(terminal, &nodes[i], text, sizeof(text));
 		int indent = 2 * smaller(nodes[i].depth, LEVELS_MAX);
@@ -354,7 +356,7 @@ static void print_span(FILE *to, const struct terminal *terminal,
 	status_text(row, text, sizeof(text));
 	print_cell(to, terminal, text, layout->request_id ? layout->status : 0, false);
 	terminal_fit(terminal, layout->request_id ? row->request_id : text,
-		     layout->request_id ? layout->request_id : STATUS_MAX, last, sizeof(last));
+		     layout->request_id ? layout->request_id : layout->status, last, sizeof(last));
 	fprintf(to, "%s%s", layout->request_id ? "  " : "", last);
 	if (row->status_message[0]) {
 		terminal_fit(terminal, row->status_message, terminal->columns - layout->service - 4,
