@@ -245,7 +245,7 @@ static const char *common_request_id(const struct span_row *spans, int count)
 static void measure(const struct terminal *terminal, const struct waterfall_node *nodes, int count,
 		    struct layout *layout)
 {
-	const int service_max = smaller(SERVICE_MAX, terminal->columns / 6);
+	const int service_max = smaller(SERVICE_MAX, terminal->columns / 7);
 	const int status_max = smaller(STATUS_MAX, terminal->columns / 5);
 	char text[CELL_BYTES], cell[CELL_BYTES];
 	int64_t end = INT64_MIN;
@@ -279,7 +279,7 @@ static void divide(const struct terminal *terminal, struct layout *layout, bool 
 	int rest = terminal->columns - layout->service - layout->status - 2 * NUMBER_WIDTH - 10;
 
 	if (request_ids) {
-		layout->request_id = smaller(36, larger(8, rest / 4));
+		layout->request_id = smaller(36, larger(10, rest / 4));
 		rest -= layout->request_id + 2;
 	}
 	layout->name = smaller(layout->name, larger(8, rest - larger(BAR_MIN, rest * 2 / 5)));
