@@ -13,6 +13,7 @@
 #define NUMBER_WIDTH 8
 #define SERVICE_MAX  18
 #define STATUS_MAX   20
+#define NAME_MIN     4
 #define BAR_MIN      10
 #define CELL_BYTES   4096
 #define RED          "\033[31m"
@@ -171,7 +172,7 @@ static void print_cell(FILE *to, const struct terminal *terminal, const char *te
 
 /* Lines of the tree in front of a name, two columns a level. Returns the columns. */
 static int draw_branch(const struct terminal *terminal, const struct waterfall_node *nodes, int at,
-		       char *out, size_t room)
+		       int levels_max, char *out, size_t room)
 {
 	static const char *const utf8[] = {"\u2502 ", "  ", "\u251c\u2500", "\u2514\u2500"};
 	static const char *const ascii[] = {"| ", "  ", "|-", "`-"};
@@ -181,7 +182,7 @@ static int draw_branch(const struct terminal *terminal, const struct waterfall_n
 	size_t filled = 0;
 
 	out[0] = '\0';
-	for (int up = at; nodes[up].parent >= 0 && count < LEVELS_MAX; up = nodes[up].parent)
+	for (int up = at; nodes[up].parent >= 0 && count < levels_max; up = nodes[up].parent)
 		levels[count++] = marks[(up == at ? 2 : 0) + (nodes[up].next < 0)];
 	for (int i = count - 1; i >= 0; i--)
 		filled += snprintf(out + filled, room - filled, "%s", levels[i]);
@@ -342,7 +343,9 @@ static void print_span(FILE *to, const struct terminal *terminal,
 	char text[CELL_BYTES], last[CELL_BYTES];
 
 	print_cell(to, terminal, row->service, layout->service, false);
-	int indent = draw_branch(terminal, nodes, at, text, sizeof(text));
+	/* In a narrow column some room is left for the name. */
+	int levels_max = smaller(LEVELS_MAX, (layout->name - NAME_MIN) / 2);
+	int indent = draw_branch(terminal, nodes, at, levels_max, text, sizeof(text));
 	fprintf(to, "  %s%s%s%s", terminal->color ? DIM : "", text, terminal->color ? PLAIN : "",
 		red ? RED : "");
 	describe(terminal, &nodes[at], text, sizeof(text));
