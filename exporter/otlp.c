@@ -1,0 +1,270 @@
+/* otlp.c - a batch as OTLP's ExportTraceServiceRequest, and what collectors answer. */
+#include "otlp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "exporter/proto/status.pb-c.h"
+#include "exporter/proto/trace_service.pb-c.h"
+
+#define REQUEST_INIT  OPENTELEMETRY__PROTO__COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_REQUEST__INIT
+#define OF_TEXT       OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE
+#define OF_NUMBER     OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE
+#define OF_ARRAY      OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_ARRAY_VALUE
+#define KEY_INIT      OPENTELEMETRY__PROTO__COMMON__V1__KEY_VALUE__INIT
+#define VALUE_INIT    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__INIT
+#define ARRAY_INIT    OPENTELEMETRY__PROTO__COMMON__V1__ARRAY_VALUE__INIT
+#define SCOPE_INIT    OPENTELEMETRY__PROTO__COMMON__V1__INSTRUMENTATION_SCOPE__INIT
+#define RESOURCE_INIT OPENTELEMETRY__PROTO__RESOURCE__V1__RESOURCE__INIT
+#define GROUP_INIT    OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT
+#define SCOPED_INIT   OPENTELEMETRY__PROTO__TRACE__V1__SCOPE_SPANS__INIT
+#define SPAN_INIT     OPENTELEMETRY__PROTO__TRACE__V1__SPAN__INIT
+#define STATUS_INIT   OPENTELEMETRY__PROTO__TRACE__V1__STATUS__INIT
+
+/* The generated types carry their whole package's name. */
+#define COMMON(name)  Opentelemetry__Proto__Common__V1__##name
+#define TRACE(name)   Opentelemetry__Proto__Trace__V1__##name
+#define SERVICE(name) Opentelemetry__Proto__Collector__Trace__V1__##name
+#define OWNER         Opentelemetry__Proto__Resource__V1__Resource
+
+/* protobuf-c's structs want pointers that may be written through; it only reads what it packs. */
+static char *unconst(const char *string)
+{
+	return (char *)(uintptr_t)string;
+}
+
+struct pair {
+	COMMON(KeyValue) key_value;
+	COMMON(AnyValue) value;
+};
+
+static int fill_array(struct arena *arena, const struct attribute *from, COMMON(AnyValue) * to)
+{
+	struct {
+		COMMON(ArrayValue) array;
+		COMMON(AnyValue) element;
+		COMMON(AnyValue) * elements[1];
+	} *all = arena_take(arena, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	all->array = (COMMON(ArrayValue))ARRAY_INIT;
+	all->element = (COMMON(AnyValue))VALUE_INIT;
+	all->element.value_case = OF_TEXT;
+	all->element.string_value = unconst(from->text.at);
+	all->elements[0] = &all->element;
+	all->array.n_values = 1;
+	all->array.values = all->elements;
+	to->value_case = OF_ARRAY;
+	to->array_value = &all->array;
+	return 0;
+}
+
+static int fill_pair(struct arena *arena, const struct attribute *from, struct pair *to)
+{
+	to->key_value = (COMMON(KeyValue))KEY_INIT;
+	to->value = (COMMON(AnyValue))VALUE_INIT;
+	to->key_value.key = unconst(from->key);
+	to->key_value.value = &to->value;
+	switch ((enum attribute_type)from->type) {
+	case ATTRIBUTE_TEXT:
+		to->value.value_case = OF_TEXT;
+		to->value.string_value = unconst(from->text.at);
+		return 0;
+	case ATTRIBUTE_TEXTS:
+		return fill_array(arena, from, &to->value);
+	case ATTRIBUTE_NUMBER:
+		to->value.value_case = OF_NUMBER;
+		to->value.int_value = from->number;
+		return 0;
+	}
+	return 0;
+}
+
+static COMMON(KeyValue) *
+	*attributes(struct arena *arena, const struct attribute *from, size_t count)
+{
+	COMMON(KeyValue) **list = arena_take(arena, (count + 1) * sizeof(*list));
+	struct pair *pairs = arena_take(arena, (count + 1) * sizeof(*pairs));
+
+	if (!list || !pairs)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		if (fill_pair(arena, &from[i], &pairs[i]) != 0)
+			return NULL;
+		list[i] = &pairs[i].key_value;
+	}
+	return list;
+}
+
+static int has_parent(const struct batch_span *span)
+{
+	static const uint8_t none[8];
+
+	return memcmp(span->parent_id, none, sizeof(none)) != 0;
+}
+
+static int fill_span(struct arena *arena, const struct batch_span *from, TRACE(Span) * to)
+{
+	*to = (TRACE(Span))SPAN_INIT;
+	to->trace_id.data = (uint8_t *)(uintptr_t)from->trace_id;
+	to->trace_id.len = sizeof(from->trace_id);
+	to->span_id.data = (uint8_t *)(uintptr_t)from->span_id;
+	to->span_id.len = sizeof(from->span_id);
+	if (has_parent(from)) {
+		to->parent_span_id.data = (uint8_t *)(uintptr_t)from->parent_id;
+		to->parent_span_id.len = sizeof(from->parent_id);
+	}
+	if (from->trace_state)
+		to->trace_state = unconst(from->trace_state);
+	to->name = unconst(from->name);
+	to->kind = from->kind;
+	to->start_time_unix_nano = from->start_unix_ns;
+	to->end_time_unix_nano = from->end_unix_ns;
+	to->flags = from->flags;
+	to->dropped_attributes_count = from->attributes_dropped;
+	to->n_attributes = from->attribute_count;
+	to->attributes = attributes(arena, from->attributes, from->attribute_count);
+	if (!to->attributes)
+		return -ENOMEM;
+	if (from->status == STATUS_UNSET)
+		return 0;
+	to->status = arena_take(arena, sizeof(*to->status));
+	if (!to->status)
+		return -ENOMEM;
+	*to->status = (TRACE(Status))STATUS_INIT;
+	to->status->code = from->status;
+	if (from->status_message)
+		to->status->message = unconst(from->status_message);
+	return 0;
+}
+
+/* All of one process's spans, with what stands around them. */
+struct group {
+	TRACE(ResourceSpans) group;
+	OWNER resource;
+	TRACE(ScopeSpans) scoped;
+	COMMON(InstrumentationScope) scope;
+	TRACE(ScopeSpans) * scoped_list[1];
+	const struct resource *of;
+};
+
+static int start_group(struct arena *arena, const struct resource *of, size_t spans,
+		       struct group *group)
+{
+	group->of = of;
+	group->group = (TRACE(ResourceSpans))GROUP_INIT;
+	group->resource = (OWNER)RESOURCE_INIT;
+	group->scoped = (TRACE(ScopeSpans))SCOPED_INIT;
+	group->scope = (COMMON(InstrumentationScope))SCOPE_INIT;
+	group->scope.name = unconst(TELEMETRY_SCOPE);
+	group->scope.version = unconst(TAGALONG_VERSION);
+	group->scoped.scope = &group->scope;
+	group->scoped.schema_url = unconst(SCHEMA_URL);
+	group->scoped.spans = arena_take(arena, spans * sizeof(*group->scoped.spans));
+	group->scoped_list[0] = &group->scoped;
+	group->group.resource = &group->resource;
+	group->group.n_scope_spans = 1;
+	group->group.scope_spans = group->scoped_list;
+	group->group.schema_url = unconst(SCHEMA_URL);
+	group->resource.n_attributes = of->attribute_count;
+	group->resource.attributes = attributes(arena, of->attributes, of->attribute_count);
+	return group->resource.attributes && group->scoped.spans ? 0 : -ENOMEM;
+}
+
+/* Spans of one process stand together for the most part, so the last group is asked first. */
+static struct group *group_of(struct group *groups, size_t count, const struct resource *of)
+{
+	for (size_t i = count; i-- > 0;) {
+		if (groups[i].of == of)
+			return &groups[i];
+	}
+	return NULL;
+}
+
+static int build(struct arena *arena, const struct batch *batch,
+		 SERVICE(ExportTraceServiceRequest) * request)
+{
+	struct group *groups = arena_take(arena, (batch->mark_count + 1) * sizeof(*groups));
+	TRACE(Span) *spans = arena_take(arena, (batch->count + 1) * sizeof(*spans));
+	size_t count = 0;
+
+	request->resource_spans =
+		arena_take(arena, (batch->mark_count + 1) * sizeof(TRACE(ResourceSpans) *));
+	if (!groups || !spans || !request->resource_spans)
+		return -ENOMEM;
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct batch_span *from = &batch->spans[i];
+		struct group *group = group_of(groups, count, from->resource);
+
+		if (!group) {
+			group = &groups[count];
+			if (start_group(arena, from->resource, batch->count, group) != 0)
+				return -ENOMEM;
+			request->resource_spans[count++] = &group->group;
+		}
+		if (fill_span(arena, from, &spans[i]) != 0)
+			return -ENOMEM;
+		group->scoped.spans[group->scoped.n_spans++] = &spans[i];
+	}
+	request->n_resource_spans = count;
+	return 0;
+}
+
+int otlp_encode(struct arena *arena, const struct batch *batch, const uint8_t **bytes, size_t *size)
+{
+	SERVICE(ExportTraceServiceRequest) request = REQUEST_INIT;
+	uint8_t *out;
+	size_t room;
+
+	if (build(arena, batch, &request) != 0)
+		return -ENOMEM;
+	room = protobuf_c_message_get_packed_size(&request.base);
+	out = arena_take(arena, room + 1);
+	if (!out)
+		return -ENOMEM;
+	*size = protobuf_c_message_pack(&request.base, out);
+	*bytes = out;
+	return 0;
+}
+
+/* What others wrote goes into a log line only without line breaks and the like. */
+static void copy_message(const char *from, char *to, size_t room)
+{
+	snprintf(to, room, "%s", from ? from : "");
+	for (; *to; to++) {
+		if ((unsigned char)*to < 0x20 || *to == 0x7f)
+			*to = '?';
+	}
+}
+
+int otlp_answer_parse(const uint8_t *bytes, size_t size, struct otlp_answer *answer)
+{
+	SERVICE(ExportTraceServiceResponse) *response =
+		opentelemetry__proto__collector__trace__v1__export_trace_service_response__unpack(
+			NULL, size, bytes);
+
+	if (!response)
+		return -EINVAL;
+	answer->rejected = 0;
+	answer->message[0] = '\0';
+	if (response->partial_success) {
+		answer->rejected = response->partial_success->rejected_spans;
+		copy_message(response->partial_success->error_message, answer->message,
+			     sizeof(answer->message));
+	}
+	protobuf_c_message_free_unpacked(&response->base, NULL);
+	return 0;
+}
+
+void otlp_status_text(const uint8_t *bytes, size_t size, char *text, size_t room)
+{
+	Google__Rpc__Status *status = google__rpc__status__unpack(NULL, size, bytes);
+
+	text[0] = '\0';
+	if (!status)
+		return;
+	copy_message(status->message, text, room);
+	google__rpc__status__free_unpacked(status, NULL);
+}

@@ -1,0 +1,432 @@
+/* pipeline.c - the exporter at work: polls the rings, fills batches, hands them on, and ends. */
+#include "pipeline.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "exporter/console.h"
+#include "exporter/drain.h"
+#include "exporter/log.h"
+#include "exporter/ship.h"
+#include "exporter/store.h"
+
+#define MS_NS          1000000ull
+#define STORE_DELAY_MS 250
+#define GONE_NS        (2000 * MS_NS)
+#define NEVER_CAME_NS  (10000 * MS_NS)
+#define PRUNE_NS       (15000 * MS_NS)
+#define STORE_RETRY_NS (200 * MS_NS)
+
+/* Polling, in ms: at work, shortly after work, with quiet processes, with none. */
+#define POLL_BUSY_MS  1
+#define POLL_QUIET_MS 20
+#define POLL_IDLE_MS  50
+#define POLL_ALONE_MS 100
+#define QUIET_NS      (10000 * MS_NS)
+
+enum destination { TO_STORE = 1, TO_CONSOLE = 2, TO_COLLECTOR = 4 };
+
+struct pipeline {
+	uv_loop_t loop;
+	uv_timer_t timer;
+	uv_poll_t ends; /* readable when a process ended */
+	uv_signal_t signals[2];
+	const struct settings *settings;
+	struct pipeline_options options;
+	struct drain drain;
+	struct drops drops;
+	struct exits exits;
+	struct store *store;
+	struct ship *ship;
+	struct batch *open;          /* being filled */
+	struct batch *first, **last; /* sealed, oldest first */
+	size_t queued_spans;         /* of the sealed ones */
+	uint32_t interval_ms;
+	uint64_t active_ns; /* when a span was read last */
+	uint64_t started_ns, attached_ns;
+	uint64_t pruned_ns, store_retry_ns;
+	uint64_t deadline_ns; /* 0: not shutting down */
+	int finished;
+	uint64_t delivered_spans;
+};
+
+/* ---- batches -------------------------------------------------------------------------------- */
+
+/* Gives back all that is answered by every destination, oldest first. */
+static void collect_answered(struct pipeline *pipeline)
+{
+	while (pipeline->first && pipeline->first->waiting_for == 0) {
+		struct batch *batch = pipeline->first;
+
+		pipeline->first = batch->next;
+		if (!pipeline->first)
+			pipeline->last = &pipeline->first;
+		pipeline->queued_spans -= batch->count;
+		pipeline->delivered_spans += batch->count;
+		drain_delivered(&pipeline->drain, batch);
+		batch_free(batch);
+	}
+}
+
+/* Batches go to the store in order; one that must wait makes all later ones wait. */
+static void write_store(struct pipeline *pipeline)
+{
+	if (drain_clock_ns() < pipeline->store_retry_ns && !pipeline->deadline_ns)
+		return;
+	for (struct batch *batch = pipeline->first; batch; batch = batch->next) {
+		enum store_result result = STORE_DROP;
+
+		if (!(batch->waiting_for & TO_STORE))
+			continue;
+		if (pipeline->store)
+			result = store_write(pipeline->store, batch);
+		if (result == STORE_RETRY) {
+			pipeline->store_retry_ns = drain_clock_ns() + STORE_RETRY_NS;
+			return;
+		}
+		if (result == STORE_DROP)
+			drops_add(&pipeline->drops, DROPS_STORE, batch->count);
+		batch->waiting_for &= ~(unsigned)TO_STORE;
+	}
+}
+
+static unsigned destinations(const struct settings *settings)
+{
+	unsigned to = 0;
+
+	if (settings->disabled)
+		return 0;
+	if (settings->store_enabled)
+		to |= TO_STORE;
+	if (settings->exporter == EXPORTER_CONSOLE)
+		to |= TO_CONSOLE;
+	if (settings->endpoint_enabled)
+		to |= TO_COLLECTOR;
+	return to;
+}
+
+static void seal(struct pipeline *pipeline)
+{
+	struct batch *batch = pipeline->open;
+
+	if (!batch || (batch->count == 0 && batch->mark_count == 0))
+		return;
+	pipeline->open = NULL;
+	batch->waiting_for = batch->count ? destinations(pipeline->settings) : 0;
+	*pipeline->last = batch;
+	pipeline->last = &batch->next;
+	pipeline->queued_spans += batch->count;
+	if (batch->waiting_for & TO_CONSOLE) {
+		console_write(batch);
+		batch->waiting_for &= ~(unsigned)TO_CONSOLE;
+	}
+	if ((batch->waiting_for & TO_COLLECTOR) && pipeline->ship) {
+		ship_push(pipeline->ship, batch);
+	} else if (batch->waiting_for & TO_COLLECTOR) {
+		batch->waiting_for &= ~(unsigned)TO_COLLECTOR;
+		drops_add(&pipeline->drops, DROPS_REFUSED, batch->count);
+	}
+	write_store(pipeline);
+	collect_answered(pipeline);
+}
+
+static void poll_now(uv_timer_t *timer);
+
+static void on_answer(void *context, struct batch *batch, int accepted)
+{
+	struct pipeline *pipeline = context;
+
+	(void)accepted;
+	batch->waiting_for &= ~(unsigned)TO_COLLECTOR;
+	collect_answered(pipeline);
+	/* Room in the queue: what was left in the rings meanwhile comes next. */
+	if (!pipeline->finished && drain_pending(&pipeline->drain))
+		uv_timer_start(&pipeline->timer, poll_now, 0, 0);
+}
+
+/* ---- one pass ------------------------------------------------------------------------------- */
+
+/* How long a batch may wait to be filled. */
+static uint64_t delay_ns(const struct pipeline *pipeline)
+{
+	uint32_t delay_ms = pipeline->settings->schedule_delay_ms;
+
+	if (pipeline->deadline_ns)
+		return 0;
+	/* The collector's own delay is kept by ship.c; people look at the store at once. */
+	if (destinations(pipeline->settings) != TO_COLLECTOR && delay_ms > STORE_DELAY_MS)
+		delay_ms = STORE_DELAY_MS;
+	return delay_ms * MS_NS;
+}
+
+/*
+ * What finds no room in the queue stays in the rings, which are the larger buffer; a ring that
+ * runs full makes its shim count what it drops.
+ */
+static uint64_t read_rings(struct pipeline *pipeline)
+{
+	uint64_t most = 0;
+
+	for (;;) {
+		uint64_t waited;
+
+		if (pipeline->queued_spans >= pipeline->settings->queue_spans)
+			break;
+		if (!pipeline->open)
+			pipeline->open = batch_new(pipeline->settings->batch_spans);
+		if (!pipeline->open)
+			break;
+		waited = drain_read(&pipeline->drain, pipeline->open);
+		most = waited > most ? waited : most;
+		if (pipeline->open->count < pipeline->open->capacity)
+			break;
+		seal(pipeline);
+	}
+	return most;
+}
+
+static void seal_if_due(struct pipeline *pipeline)
+{
+	struct batch *batch = pipeline->open;
+
+	if (batch &&
+	    (batch->count == 0 || pipeline->drain.now_ns - batch->opened_ns >= delay_ns(pipeline)))
+		seal(pipeline);
+}
+
+/* Aims at rings that are a quarter full when they are read. */
+static void adapt(struct pipeline *pipeline, uint64_t most)
+{
+	uint64_t now = pipeline->drain.now_ns;
+
+	if (most) {
+		pipeline->active_ns = now;
+		if (most > RING_BYTES / 4)
+			pipeline->interval_ms /= 2;
+		else if (most < RING_BYTES / 16)
+			pipeline->interval_ms += 1;
+		if (pipeline->interval_ms < POLL_BUSY_MS)
+			pipeline->interval_ms = POLL_BUSY_MS;
+		if (pipeline->interval_ms > POLL_QUIET_MS / 4)
+			pipeline->interval_ms = POLL_QUIET_MS / 4;
+		return;
+	}
+	pipeline->interval_ms *= 2;
+	if (pipeline->drain.attached && now - pipeline->active_ns < QUIET_NS) {
+		if (pipeline->interval_ms > POLL_QUIET_MS)
+			pipeline->interval_ms = POLL_QUIET_MS;
+	} else if (pipeline->drain.attached) {
+		if (pipeline->interval_ms > POLL_IDLE_MS)
+			pipeline->interval_ms = POLL_IDLE_MS;
+	} else if (pipeline->interval_ms > POLL_ALONE_MS) {
+		pipeline->interval_ms = POLL_ALONE_MS;
+	}
+}
+
+static void housekeep(struct pipeline *pipeline)
+{
+	uint64_t now = pipeline->drain.now_ns;
+
+	drops_report(&pipeline->drops, now, 0);
+	if (pipeline->store && now - pipeline->pruned_ns >= PRUNE_NS) {
+		store_prune(pipeline->store, now + pipeline->drain.unix_offset_ns);
+		pipeline->pruned_ns = now;
+	}
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+static void stop(struct pipeline *pipeline)
+{
+	pipeline->finished = 1;
+	uv_stop(&pipeline->loop);
+}
+
+static void begin_shutdown(struct pipeline *pipeline)
+{
+	uint64_t timeout_ns = pipeline->settings->shutdown_timeout_ms * MS_NS;
+
+	if (pipeline->deadline_ns)
+		return;
+	pipeline->deadline_ns = drain_clock_ns() + (timeout_ns ? timeout_ns : 1);
+	if (pipeline->ship)
+		ship_flush(pipeline->ship);
+	uv_timer_start(&pipeline->timer, poll_now, 0, 0);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct pipeline *pipeline = handle->data;
+
+	(void)number;
+	/* The second one means now. */
+	if (pipeline->deadline_ns)
+		pipeline->deadline_ns = 1;
+	begin_shutdown(pipeline);
+	if (pipeline->deadline_ns == 1)
+		stop(pipeline);
+}
+
+/* A private exporter outlives its processes by a moment, in which children may attach. */
+static int nobody_left(struct pipeline *pipeline)
+{
+	uint64_t now = pipeline->drain.now_ns;
+
+	if (!pipeline->options.private_segment || pipeline->exits.descriptor >= 0)
+		return 0;
+	if (pipeline->drain.attached || pipeline->attached_ns == 0)
+		pipeline->attached_ns = now;
+	if (pipeline->drain.ever_attached == 0 && pipeline->options.exits_descriptor < 0)
+		return now - pipeline->started_ns >= NEVER_CAME_NS;
+	return now - pipeline->attached_ns >= GONE_NS;
+}
+
+static int all_delivered(struct pipeline *pipeline)
+{
+	return !pipeline->first && (!pipeline->open || pipeline->open->count == 0) &&
+	       !drain_pending(&pipeline->drain);
+}
+
+static void poll_now(uv_timer_t *timer)
+{
+	struct pipeline *pipeline = timer->data;
+	uint64_t most;
+
+	if (pipeline->finished)
+		return;
+	drain_watch(&pipeline->drain);
+	most = read_rings(pipeline);
+	seal_if_due(pipeline);
+	write_store(pipeline);
+	collect_answered(pipeline);
+	housekeep(pipeline);
+	adapt(pipeline, most);
+	if (nobody_left(pipeline))
+		begin_shutdown(pipeline);
+	if (pipeline->deadline_ns &&
+	    (all_delivered(pipeline) || pipeline->drain.now_ns >= pipeline->deadline_ns)) {
+		stop(pipeline);
+		return;
+	}
+	uv_timer_start(timer, poll_now, pipeline->interval_ms, 0);
+}
+
+static void on_end(uv_poll_t *handle, int status, int events)
+{
+	struct pipeline *pipeline = handle->data;
+
+	(void)status;
+	(void)events;
+	poll_now(&pipeline->timer);
+}
+
+/* ---- start and finish ----------------------------------------------------------------------- */
+
+static void open_store(struct pipeline *pipeline)
+{
+	const struct settings *settings = pipeline->settings;
+	struct store_limits limits = {
+		.max_bytes = (uint64_t)settings->store_max_mb << 20,
+		.max_age_ns = settings->store_max_age_hours * 3600ull * 1000 * MS_NS,
+	};
+	int error;
+
+	if (!settings->store_enabled)
+		return;
+	pipeline->store = store_open(settings->store_path, &limits, &error);
+	if (pipeline->store)
+		log_line(LOG_DEBUG, "store", "spans go to %s", settings->store_path);
+}
+
+static void open_ship(struct pipeline *pipeline)
+{
+	if (!pipeline->settings->endpoint_enabled)
+		return;
+	pipeline->ship = ship_new(&pipeline->loop, pipeline->settings, &pipeline->drops, on_answer,
+				  pipeline);
+	if (!pipeline->ship)
+		log_line(LOG_ERROR, "ship", "libcurl can't start, nothing is sent");
+}
+
+static void start_handles(struct pipeline *pipeline)
+{
+	static const int numbers[2] = {SIGTERM, SIGINT};
+
+	uv_timer_init(&pipeline->loop, &pipeline->timer);
+	pipeline->timer.data = pipeline;
+	uv_timer_start(&pipeline->timer, poll_now, 0, 0);
+	uv_poll_init(&pipeline->loop, &pipeline->ends, pipeline->drain.processes.descriptor);
+	pipeline->ends.data = pipeline;
+	uv_poll_start(&pipeline->ends, UV_READABLE, on_end);
+	for (int i = 0; i < 2; i++) {
+		uv_signal_init(&pipeline->loop, &pipeline->signals[i]);
+		pipeline->signals[i].data = pipeline;
+		uv_signal_start(&pipeline->signals[i], on_signal, numbers[i]);
+	}
+}
+
+static void finish(struct pipeline *pipeline)
+{
+	for (struct batch *batch = pipeline->first; batch; batch = batch->next)
+		drops_add(&pipeline->drops, DROPS_SHUTDOWN, batch->count);
+	if (pipeline->open)
+		drops_add(&pipeline->drops, DROPS_SHUTDOWN, pipeline->open->count);
+	drops_report(&pipeline->drops, drain_clock_ns(), 1);
+	log_line(LOG_DEBUG, "drain", "read spans=%llu delivered=%llu unsampled=%llu processes=%llu",
+		 (unsigned long long)pipeline->drain.spans_read,
+		 (unsigned long long)pipeline->delivered_spans,
+		 (unsigned long long)pipeline->drain.spans_unsampled,
+		 (unsigned long long)pipeline->drain.ever_attached);
+	if (pipeline->ship)
+		ship_close(pipeline->ship);
+	uv_close((uv_handle_t *)&pipeline->timer, NULL);
+	uv_close((uv_handle_t *)&pipeline->ends, NULL);
+	uv_close((uv_handle_t *)&pipeline->signals[0], NULL);
+	uv_close((uv_handle_t *)&pipeline->signals[1], NULL);
+	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&pipeline->loop);
+	while (pipeline->first) {
+		struct batch *next = pipeline->first->next;
+
+		batch_free(pipeline->first);
+		pipeline->first = next;
+	}
+	batch_free(pipeline->open);
+	store_close(pipeline->store);
+	exits_fini(&pipeline->exits);
+	drain_fini(&pipeline->drain);
+}
+
+int pipeline_run(struct segment_file *file, const struct settings *settings,
+		 const struct pipeline_options *options)
+{
+	struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+	int result;
+
+	if (!pipeline)
+		return 1;
+	pipeline->settings = settings;
+	pipeline->options = *options;
+	pipeline->last = &pipeline->first;
+	pipeline->interval_ms = POLL_BUSY_MS;
+	exits_init(&pipeline->exits, options->exits_descriptor);
+	result = drain_init(&pipeline->drain, file, settings, &pipeline->drops, &pipeline->exits);
+	if (result != 0) {
+		log_line(LOG_ERROR, "export", "can't start: %s", strerror(-result));
+		free(pipeline);
+		return 1;
+	}
+	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
+	pipeline->pruned_ns = pipeline->started_ns - PRUNE_NS;
+	uv_loop_init(&pipeline->loop);
+	open_store(pipeline);
+	open_ship(pipeline);
+	start_handles(pipeline);
+	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
+	finish(pipeline);
+	free(pipeline);
+	return 0;
+}
