@@ -266,7 +266,7 @@ static void measure(const struct terminal *terminal, const struct waterfall_node
 				      indent + terminal_fit(terminal, text, terminal->columns, cell,
 							    sizeof(cell)));
 		status_text(row, text, sizeof(text));
-		layout->status = larger(layout->status, terminal_fit(terminal, text, STATUS_MAX,
+		layout->status = larger(layout->status, terminal_fit(terminal, text, status_max,
 								     cell, sizeof(cell)));
 		layout->guesses |= row->guess[0] != '\0';
 		layout->orphans |= nodes[i].orphan && row->guess[0] == '\0';
