@@ -1,0 +1,289 @@
+/* conf.c - settings of the shim, read once from the environment. */
+#include "preload/conf.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "preload/sys.h"
+
+struct conf conf;
+
+/*
+ * Package managers and loaders run with root's rights on everything, tools that trace or debug are
+ * thrown by another interposer, and our own exporter must not watch itself.
+ */
+static const char *const never_touched[] = {
+	"tagalong", "apt",        "apt-get",
+	"aptitude", "dpkg",       "dpkg-deb",
+	"rpm",      "dnf",        "yum",
+	"apk",      "pacman",     "ldconfig",
+	"ldd",      "ld.so",      "gdb",
+	"lldb",     "strace",     "ltrace",
+	"valgrind", "systemd",    "init",
+	"udevd",    "sudo",       "su",
+	"mount",    "umount",     "runc",
+	"crun",     "dockerd",    "sshd",
+	"login",    "containerd", "containerd-shim",
+};
+
+static char list_text[3][512];
+static const char *mask_names[CONF_LIST_MAX];
+static struct http1_text capture_names[2][CONF_LIST_MAX];
+
+const char *conf_environment_get(char *const *environment, const char *name)
+{
+	size_t size = strlen(name);
+
+	for (; environment && *environment; environment++)
+		if (memcmp(*environment, name, 1) == 0 && strncmp(*environment, name, size) == 0 &&
+		    (*environment)[size] == '=')
+			return *environment + size + 1;
+	return NULL;
+}
+
+static int same_word(const char *at, size_t size, const char *word)
+{
+	for (size_t i = 0; i < size; i++) {
+		char c = at[i] >= 'A' && at[i] <= 'Z' ? (char)(at[i] + 32) : at[i];
+
+		if (c != word[i])
+			return 0;
+	}
+	return !word[size];
+}
+
+/* OpenTelemetry's booleans: only "true", in any case; ours take 1 as well. */
+static int is_true(const char *value)
+{
+	return value && (same_word(value, strlen(value), "true") || strcmp(value, "1") == 0);
+}
+
+static void copy(char *to, size_t room, const char *from)
+{
+	size_t size = from ? strlen(from) : 0;
+
+	if (size >= room)
+		size = room - 1;
+	memcpy(to, from ? from : "", size);
+	to[size] = 0;
+}
+
+/* Next item of a comma list without the space around it; NULL at the end. */
+static const char *next_item(const char **list, size_t *size)
+{
+	const char *at = *list;
+
+	while (at && *at) {
+		const char *end = strchr(at, ',');
+		size_t n = end ? (size_t)(end - at) : strlen(at);
+
+		*list = end ? end + 1 : at + n;
+		while (n && (*at == ' ' || *at == '\t')) {
+			at++;
+			n--;
+		}
+		while (n && (at[n - 1] == ' ' || at[n - 1] == '\t'))
+			n--;
+		if (n) {
+			*size = n;
+			return at;
+		}
+		at = *list;
+	}
+	return NULL;
+}
+
+static int name_in_list(const char *name, const char *list)
+{
+	const char *item;
+	size_t size;
+
+	while ((item = next_item(&list, &size)))
+		if (strlen(name) == size && memcmp(name, item, size) == 0)
+			return 1;
+	return 0;
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+int conf_never_touched(const char *program)
+{
+	const char *name = base_name(program);
+
+	for (size_t i = 0; i < sizeof(never_touched) / sizeof(never_touched[0]); i++)
+		if (strcmp(name, never_touched[i]) == 0)
+			return 1;
+	return 0;
+}
+
+static uint8_t propagator(const char *name, size_t size)
+{
+	if (same_word(name, size, "tracecontext"))
+		return PROPAGATE_TRACECONTEXT;
+	if (same_word(name, size, "b3"))
+		return PROPAGATE_B3;
+	return same_word(name, size, "b3multi") ? PROPAGATE_B3MULTI : 0;
+}
+
+static void read_propagators(const char *list)
+{
+	size_t count = 0;
+	const char *item;
+	size_t size;
+
+	if (!list || !*list)
+		list = "tracecontext";
+	while ((item = next_item(&list, &size))) {
+		uint8_t one = propagator(item, size);
+
+		if (!one || conf.propagators & one)
+			continue;
+		conf.propagators |= one;
+		conf.extract[count++] = one;
+	}
+}
+
+/* A ratio as a threshold of 56 bits: keep where R >= T, T = (1 - ratio) * 2^56. */
+static uint64_t threshold(const char *ratio)
+{
+	char *end;
+	double value;
+
+	if (!ratio || !*ratio)
+		return 0;
+	value = strtod(ratio, &end);
+	if (*end || !(value >= 0 && value <= 1))
+		return 0;
+	return (uint64_t)((1 - value) * 72057594037927936.0);
+}
+
+static void read_sampler(const char *name, const char *argument)
+{
+	size_t size = name ? strlen(name) : 0;
+	const char *prefix = "parentbased_";
+	const size_t prefix_size = strlen(prefix);
+
+	conf.sample_by_parent = 1;
+	if (!size)
+		return;
+	if (size > prefix_size && strncmp(name, prefix, prefix_size) == 0) {
+		name += prefix_size;
+		size -= prefix_size;
+	} else {
+		conf.sample_by_parent = 0;
+	}
+	if (same_word(name, size, "always_off")) {
+		conf.sampler = SAMPLE_OFF;
+	} else if (same_word(name, size, "traceidratio")) {
+		conf.sampler = SAMPLE_RATIO;
+		conf.sample_threshold = threshold(argument);
+	} else if (!same_word(name, size, "always_on")) {
+		conf.sample_by_parent = 1; /* unknown: the default */
+	}
+}
+
+static void read_capture(struct http1_capture *capture, int which, const char *value)
+{
+	const char *list = list_text[which];
+	const char *item;
+	size_t size;
+
+	copy(list_text[which], sizeof(list_text[which]), value);
+	for (char *c = list_text[which]; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c + 32);
+	capture->names = capture_names[which];
+	while (capture->count < HTTP1_CAPTURED_MAX && (item = next_item(&list, &size)))
+		capture_names[which][capture->count++] = (struct http1_text){item, (uint32_t)size};
+}
+
+static void read_mask(const char *value)
+{
+	char *at = list_text[2];
+
+	if (!value)
+		return;
+	copy(list_text[2], sizeof(list_text[2]), value);
+	conf.mask.names = mask_names;
+	while (*at && conf.mask.count < CONF_LIST_MAX) {
+		const char *list = at;
+		size_t size;
+		const char *item = next_item(&list, &size);
+
+		if (!item)
+			break;
+		mask_names[conf.mask.count++] = item;
+		at = list_text[2] + (list - list_text[2]);
+		list_text[2][(item - list_text[2]) + (long)size] = 0;
+	}
+}
+
+static void read_parent(const char *parent, const char *state)
+{
+	int size;
+
+	if (!parent || traceparent_parse(parent, strlen(parent), &conf.parent))
+		return;
+	conf.has_parent = 1;
+	size = state ? tracestate_parse(state, strlen(state), conf.parent_state) : 0;
+	conf.parent_state_size = (uint16_t)(size > 0 ? size : 0);
+}
+
+static int stays_away(char **environment)
+{
+	const char *program = (const char *)getauxval(AT_EXECFN);
+	const char *more = conf_environment_get(environment, "TAGALONG_NEVER");
+
+	if (getauxval(AT_SECURE) || is_true(conf_environment_get(environment, "TAGALONG_DISABLE")))
+		return 1;
+	return program &&
+	       (conf_never_touched(program) || (more && name_in_list(base_name(program), more)));
+}
+
+int conf_init(char **environment, const char *command)
+{
+#define GET(name) conf_environment_get(environment, name)
+	const char *directory = GET("TAGALONG_RUN_DIR");
+
+	if (stays_away(environment))
+		return -1;
+	conf.no_telemetry = (uint8_t)is_true(GET("OTEL_SDK_DISABLED"));
+	conf.log = GET("TAGALONG_LOG") != NULL;
+	conf.request_ids =
+		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;
+	read_propagators(GET("OTEL_PROPAGATORS"));
+	read_sampler(GET("OTEL_TRACES_SAMPLER"), GET("OTEL_TRACES_SAMPLER_ARG"));
+	read_mask(GET("TAGALONG_MASK_QUERY"));
+	read_capture(&conf.capture_request, 0, GET("TAGALONG_CAPTURE_REQUEST_HEADERS"));
+	read_capture(&conf.capture_response, 1, GET("TAGALONG_CAPTURE_RESPONSE_HEADERS"));
+	read_parent(GET("TRACEPARENT"), GET("TRACESTATE"));
+	copy(conf.session, sizeof(conf.session), GET("TAGALONG_SESSION"));
+	copy(conf.run_directory, sizeof(conf.run_directory),
+	     directory && *directory ? directory : "/run/tagalong");
+	copy(conf.service_name, sizeof(conf.service_name), GET("OTEL_SERVICE_NAME"));
+	copy(conf.resource_attributes, sizeof(conf.resource_attributes),
+	     GET("OTEL_RESOURCE_ATTRIBUTES"));
+	copy(conf.command, sizeof(conf.command), command);
+	return 0;
+#undef GET
+}
+
+void conf_log(const char *text)
+{
+	char line[160] = "tagalong: ";
+	size_t size = strlen(text);
+
+	if (!conf.log)
+		return;
+	if (size > sizeof(line) - 12)
+		size = sizeof(line) - 12;
+	memcpy(line + 10, text, size);
+	line[10 + size] = '\n';
+	sys_call3(SYS_write, 2, (long)line, (long)(size + 11));
+}

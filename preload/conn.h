@@ -1,0 +1,104 @@
+/* conn.h - a tracked connection: its role, the state of both directions, the requests in flight on
+ * it. */
+#ifndef TAGALONG_CONN_H
+#define TAGALONG_CONN_H
+
+/*
+ * Connections live in a pool; descriptors that share one hold a reference each. Every change is
+ * made under conn_lock, which is held only around our own code, never across a real call, and is
+ * given up after a bounded number of tries: then the connection is no longer understood.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "preload/http1.h"
+#include "preload/segment.h"
+
+struct exchange;
+
+enum conn_role { ROLE_UNKNOWN, ROLE_SERVER, ROLE_CLIENT, ROLE_OPAQUE };
+
+enum stream_phase { PHASE_HEAD, PHASE_BODY };
+
+/* One direction: a message's head, gathered if it comes in pieces, and then its body. */
+struct stream {
+	uint8_t phase; /* enum stream_phase */
+	uint8_t eof;
+	uint8_t large;     /* `gathered` is from the pool of large buffers */
+	uint32_t buffer;   /* of the pool, 0: nothing gathered */
+	uint32_t gathered; /* bytes in the buffer */
+	size_t scanned;    /* see http1_head_end */
+	uint64_t since_ns; /* when the head's first byte was seen */
+	struct http1_body body;
+};
+
+struct conn {
+	uint32_t free_link; /* of the pool */
+	uint32_t index;
+	_Atomic uint32_t generation; /* changes when the last descriptor is gone */
+	_Atomic uint32_t references;
+	_Atomic uint32_t lock;
+	uint8_t role;         /* enum conn_role */
+	uint8_t connecting;   /* connect() was called, nothing sent or received yet */
+	uint8_t used;         /* a request has been sent or read */
+	uint8_t addressed;    /* peer and local are filled in */
+	uint8_t replacing;    /* bytes that are out already include our span ID, or a part of it */
+	uint32_t first, last; /* exchanges in flight, oldest first */
+	uint64_t
+		requesting; /* whose request body is under way; it may have been answered already */
+	uint64_t connect_context; /* in which connect() was called */
+	uint8_t connect_link;
+	struct stream in, out;
+	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */
+	uint64_t sending;  /* client: the exchange made for it, 0: none */
+	uint32_t inserted; /* bytes of the insertion that were sent */
+	struct span_address peer, local;
+	char unix_path[108];
+	uint8_t unix_path_size;
+};
+
+/* Reserves the pools of connections and gather buffers; 0 or -errno. */
+int conns_init(void);
+
+/* A connection with one reference; NULL: the ceiling is reached (counted). */
+struct conn *conn_new(void);
+struct conn *conn_at(uint32_t index);
+void conn_get(struct conn *conn);
+
+/* Drops a reference; with the last one, what is in flight ends as closed by the program. */
+void conn_put(struct conn *conn);
+
+/* 1: locked. 0: contended for too long; the connection has become opaque. */
+int conn_lock(struct conn *conn);
+void conn_unlock(struct conn *conn);
+
+/* Fills in peer and local address by system calls, once. */
+void conn_address(struct conn *conn, int fd);
+
+/* Nothing of it is understood from now on; what is in flight ends with `failure`. */
+void conn_give_up(struct conn *conn, enum span_failure failure);
+
+/* Queue of exchanges in flight. */
+void conn_push(struct conn *conn, struct exchange *exchange);
+struct exchange *conn_first(struct conn *conn);
+void conn_end_first(struct conn *conn, uint64_t end_ns);
+
+/* An end of file, or a shutdown, in one direction: completes a message that lasts until then. */
+void conn_eof(struct conn *conn, struct stream *stream);
+
+/* Ends all that is in flight with a failure. */
+void conn_fail(struct conn *conn, enum span_failure failure, int error_number);
+
+/* The failure that an errno of a read or write means. */
+enum span_failure conn_failure_of(int error_number);
+
+/* The gathered bytes; NULL if there are none. */
+char *stream_gathered(const struct stream *stream);
+
+/* Appends bytes of a split head; 0, or -1: ceiling or head too large (counted). */
+int stream_gather(struct stream *stream, const char *at, size_t size);
+void stream_clear(struct stream *stream);
+
+#endif

@@ -1,0 +1,20 @@
+/* connect.h - connections that the program makes: their context, and the failures that are told as
+ * spans. */
+#ifndef TAGALONG_CONNECT_H
+#define TAGALONG_CONNECT_H
+
+#include <sys/socket.h>
+
+#include "preload/thread.h"
+
+/* connect() returned; `error` is 0 or its errno. */
+void connect_called(struct thread *self, int fd, const struct sockaddr *to, socklen_t size,
+		    int error);
+
+/*
+ * SO_ERROR was asked. On a connection that is still being made that is its completion: its context
+ * becomes current, or none. On one in use it means nothing (nginx asks it on kept-alive ones).
+ */
+void connect_asked(struct thread *self, int fd, int error);
+
+#endif

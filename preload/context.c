@@ -1,0 +1,91 @@
+/* context.c - which request is this thread working for? */
+#include "preload/context.h"
+
+#include <stddef.h>
+
+#include "preload/sys.h"
+
+/* As far above the current frame as a loop's frame is looked for: the default stack limit. */
+#define STACK_REACH (8u << 20)
+
+static uintptr_t main_stack_top;
+
+void context_init(const void *main_frame)
+{
+	main_stack_top = (uintptr_t)main_frame;
+}
+
+/*
+ * The top of the native stack that the thread runs on, 0 if it runs on another one (coroutines).
+ * The main thread's lies above its first frame; glibc puts that of others right below their thread
+ * pointer. Between a frame on it and its top everything is mapped, so words in between may be read.
+ */
+static uintptr_t stack_top(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uintptr_t pointer = (uintptr_t)__builtin_thread_pointer();
+
+	if (here < pointer && pointer - here < STACK_REACH)
+		return pointer;
+	if (here < main_stack_top && main_stack_top - here < STACK_REACH)
+		return main_stack_top;
+	return 0;
+}
+
+/*
+ * Where the call that the loop now makes has left its return address, or 0. The loop's frame ended
+ * at the slot when it waited, so a call made from that frame, at the same depth, writes there. The
+ * word is only compared, never followed.
+ */
+static uintptr_t loop_call(const struct thread *self)
+{
+	uintptr_t slot = (uintptr_t)self->loop_slot;
+
+	if (!slot || slot <= (uintptr_t)__builtin_frame_address(0) || slot >= stack_top())
+		return 0;
+	return *(const volatile uintptr_t *)slot;
+}
+
+void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from)
+{
+	self->context = context;
+	self->link = link;
+	self->reply_from = reply_from;
+	self->loop_call = self->waits == THREAD_LOOPS ? loop_call(self) : 0;
+}
+
+uint64_t context_get(struct thread *self)
+{
+	if (!self->context || !exchange_of(self->context))
+		return 0;
+	if (self->waits == THREAD_LOOPS && self->loop_slot &&
+	    (!self->loop_call || loop_call(self) != self->loop_call))
+		return 0;
+	return self->context;
+}
+
+void context_wait(struct thread *self, void *frame, enum thread_waits waits)
+{
+	if (waits > self->waits)
+		self->waits = (uint8_t)waits;
+	self->context = 0;
+	self->reply_from = 0;
+#if defined(__x86_64__)
+	/* Above the saved frame pointer lies the return address of the call that the loop made. */
+	if (waits == THREAD_LOOPS) {
+		uintptr_t slot = (uintptr_t)((uintptr_t *)frame + 1);
+
+		self->loop_slot = slot < stack_top() ? (uintptr_t *)slot : NULL;
+	}
+#else
+	(void)frame;
+#endif
+}
+
+void context_woken(struct thread *self)
+{
+	if (self->waits != THREAD_LOOPS)
+		return;
+	self->context = 0;
+	self->reply_from = 0;
+}

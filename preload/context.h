@@ -1,0 +1,34 @@
+/* context.h - which request is this thread working for? */
+#ifndef TAGALONG_CONTEXT_H
+#define TAGALONG_CONTEXT_H
+
+/*
+ * A context is a reference to a server exchange (see exchange.h); it dies with its response. The
+ * current one is kept per thread. All functions act on the calling thread.
+ */
+
+#include <stdint.h>
+
+#include "preload/exchange.h"
+#include "preload/thread.h"
+
+/* Remembers where a stack of this process begins; by the constructor, with its own frame. */
+void context_init(const void *main_frame);
+
+/*
+ * Makes a context (0: none) current. `link` says how sure that is; `reply_from` is the reference of
+ * the connection whose reply did it, 0 for another reason.
+ */
+void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from);
+
+/* The current context if it is alive and still holds, else 0. */
+uint64_t context_get(struct thread *self);
+
+/* The thread is about to wait for events; `frame` is the frame address of the hook that it called.
+ */
+void context_wait(struct thread *self, void *frame, enum thread_waits waits);
+
+/* A wake-up (eventfd, timerfd, pipe) was read: another turn begins. */
+void context_woken(struct thread *self);
+
+#endif

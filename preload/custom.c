@@ -1,0 +1,144 @@
+/* custom.c - the hooks that a row can't express: variadic ones. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "preload/hook.h"
+#include "preload/sys.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static int call_fcntl(int (**real)(int, int, ...), const char *name, int fd, int command,
+		      void *argument)
+{
+	struct thread *self;
+	int result;
+
+	if (!*real)
+		*real = (int (*)(int, int, ...))hook_find(name);
+	if (!*real) {
+		errno = ENOSYS;
+		return -1;
+	}
+	/* Every command takes at most one word, passed the same way whatever its type. */
+	result = (*real)(fd, command, argument);
+	if (result >= 0 && (command == F_DUPFD || command == F_DUPFD_CLOEXEC) && !hooks_off() &&
+	    (self = thread_enter())) {
+		fd_share(fd, result);
+		thread_leave(self);
+	}
+	return result;
+}
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+	static int (*real)(int, int, ...);
+	va_list list;
+	void *argument;
+
+	va_start(list, command);
+	argument = va_arg(list, void *);
+	va_end(list);
+	return call_fcntl(&real, "fcntl", fd, command, argument);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+	static int (*real)(int, int, ...);
+	va_list list;
+	void *argument;
+
+	va_start(list, command);
+	argument = va_arg(list, void *);
+	va_end(list);
+	return call_fcntl(&real, "fcntl64", fd, command, argument);
+}
+
+/*
+ * The arguments of an execl call as an array; `list` stands behind the first
+ * and is moved behind the NULL. Returns NULL if there is no memory.
+ */
+static char **collect(const char *first, va_list *list, size_t *size)
+{
+	size_t count = 0;
+	const char *argument = first;
+	char **array;
+	va_list again;
+
+	va_copy(again, *list);
+	while (argument) {
+		count++;
+		argument = va_arg(again, const char *);
+	}
+	va_end(again);
+	*size = (count + 1) * sizeof(char *);
+	array = sys_map(*size);
+	argument = first;
+	for (size_t i = 0; array && i < count; i++) {
+		array[i] = (char *)argument;
+		argument = va_arg(*list, const char *);
+	}
+	return array;
+}
+
+/*
+ * An exec of collected arguments; it returns only if it failed. In a vfork child that succeeds, the
+ * array stays behind in the parent: a page per such call, which the C library itself avoids by
+ * using the stack; this is the price of not growing the host's stack by an unbounded amount.
+ */
+static int exec_collected(const char *path, char **argv, size_t size, char *const *envp,
+			  int in_path)
+{
+	int result;
+
+	if (!argv) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (hooks_off())
+		result = in_path ? real_execvpe(path, argv, envp) : real_execve(path, argv, envp);
+	else
+		result = in_path ? around_execvpe(path, argv, envp)
+				 : around_execve(path, argv, envp);
+	sys_unmap(argv, size);
+	return result;
+}
+
+EXPORT int execl(const char *path, const char *arg, ...)
+{
+	va_list list;
+	char **argv;
+	size_t size;
+
+	va_start(list, arg);
+	argv = collect(arg, &list, &size);
+	va_end(list);
+	return exec_collected(path, argv, size, environ, 0);
+}
+
+EXPORT int execlp(const char *file, const char *arg, ...)
+{
+	va_list list;
+	char **argv;
+	size_t size;
+
+	va_start(list, arg);
+	argv = collect(arg, &list, &size);
+	va_end(list);
+	return exec_collected(file, argv, size, environ, 1);
+}
+
+EXPORT int execle(const char *path, const char *arg, ...)
+{
+	va_list list;
+	char *const *envp;
+	char **argv;
+	size_t size;
+
+	va_start(list, arg);
+	argv = collect(arg, &list, &size);
+	envp = va_arg(list, char *const *);
+	va_end(list);
+	return exec_collected(path, argv, size, envp, 0);
+}

@@ -1,0 +1,259 @@
+/* exchange.c - one request and its response: identity, span under construction, end. */
+#include "preload/exchange.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "preload/attach.h"
+#include "preload/conf.h"
+#include "preload/pool.h"
+#include "preload/ring.h"
+#include "preload/sys.h"
+#include "preload/thread.h"
+
+#define EXCHANGES     8192
+#define PRIVATE_SPANS 8192
+
+/*
+ * What a look-up of live server exchanges compares, by index, apart from the exchanges themselves
+ * so that the search runs through few cache lines.
+ */
+struct listing {
+	_Atomic uint64_t parent; /* last eight bytes of the caller's span ID, 0: not listed */
+	_Atomic uint64_t target;
+};
+
+static struct pool exchanges;
+static struct pool private_spans;
+static struct listing *listings;
+static _Atomic uint32_t listed_to; /* highest index that was ever listed */
+static _Atomic uint8_t served;
+
+int exchanges_init(void)
+{
+	listings = sys_map(sizeof(*listings) * (EXCHANGES + 1));
+	if (!listings || pool_init(&exchanges, sizeof(struct exchange), EXCHANGES))
+		return -ENOMEM;
+	return pool_init(&private_spans, sizeof(struct inflight), PRIVATE_SPANS);
+}
+
+struct exchange *exchange_at(uint32_t index)
+{
+	return index ? pool_at(&exchanges, index) : NULL;
+}
+
+uint64_t exchange_reference(const struct exchange *exchange)
+{
+	return (uint64_t)atomic_load_explicit(&exchange->generation, memory_order_relaxed) << 32 |
+	       exchange->index;
+}
+
+struct exchange *exchange_of(uint64_t reference)
+{
+	struct exchange *exchange = exchange_at((uint32_t)reference);
+
+	if (!exchange || atomic_load_explicit(&exchange->generation, memory_order_acquire) !=
+				 (uint32_t)(reference >> 32))
+		return NULL;
+	return exchange;
+}
+
+/* Takes an entry of the shared table, or a private one that the exporter can't see. */
+static int take_span(struct exchange *exchange)
+{
+	/* A fork child claims its slot here, before its first record. */
+	attach_ready();
+	exchange->inflight = attach_inflight_get(&exchange->inflight_index);
+	exchange->private_span = !exchange->inflight;
+	if (exchange->inflight)
+		return 0;
+	attach_count(DROP_INFLIGHT_FULL);
+	exchange->inflight_index = pool_get(&private_spans);
+	if (!exchange->inflight_index)
+		return -ENOMEM;
+	exchange->inflight = pool_at(&private_spans, exchange->inflight_index);
+	return 0;
+}
+
+static void return_span(struct exchange *exchange)
+{
+	/* An entry inherited by fork lies in the parent's slot: not ours to touch. */
+	if (exchange->private_span)
+		pool_put(&private_spans, exchange->inflight_index);
+	else if (exchange->epoch == process_epoch)
+		attach_inflight_put(exchange->inflight_index);
+}
+
+struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns)
+{
+	uint32_t index = pool_get(&exchanges);
+	struct exchange *exchange = exchange_at(index);
+	struct span *span;
+
+	if (!exchange) {
+		attach_count(DROP_EXCHANGES);
+		return NULL;
+	}
+	/* All but the texts, and the generation, which outlives its exchanges. */
+	memset(&exchange->index, 0,
+	       offsetof(struct exchange, request_id) - offsetof(struct exchange, index));
+	exchange->index = index;
+	exchange->kind = (uint8_t)kind;
+	exchange->epoch = process_epoch;
+	if (take_span(exchange)) {
+		attach_count(DROP_EXCHANGES);
+		pool_put(&exchanges, index);
+		return NULL;
+	}
+	thread_random(&thread_self, exchange->own.span_id, sizeof(exchange->own.span_id));
+	span = exchange_span(exchange);
+	memset(span, 0, sizeof(*span));
+	span->start_ns = start_ns;
+	span->kind = (uint8_t)kind;
+	span->protocol = SPAN_HTTP;
+	span->thread_id = thread_id(&thread_self);
+	span->pid = attach_pid();
+	memcpy(span->span_id, exchange->own.span_id, sizeof(span->span_id));
+	return exchange;
+}
+
+void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size)
+{
+	size_t room = SPAN_FIELDS_MAX - exchange->fields_size;
+	uint8_t *to = exchange->inflight->fields + exchange->fields_size;
+	uint16_t stored;
+
+	if (exchange->epoch != process_epoch)
+		return;
+	if (room < 8) {
+		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
+		return;
+	}
+	if (size > room - 4) {
+		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
+		size = room - 4;
+	}
+	stored = (uint16_t)size;
+	to[0] = (uint8_t)id;
+	to[1] = 0;
+	memcpy(to + 2, &stored, sizeof(stored));
+	memcpy(to + 4, at, size);
+	exchange->fields_size = (uint16_t)(exchange->fields_size + 4 + size);
+	exchange_span(exchange)->fields_size = exchange->fields_size;
+}
+
+void exchange_identify(struct exchange *exchange, const uint8_t trace_id[16],
+		       const uint8_t parent_id[8], uint8_t flags, enum span_link link)
+{
+	struct span *span = exchange_span(exchange);
+
+	memcpy(exchange->own.trace_id, trace_id, 16);
+	exchange->own.flags = flags;
+	exchange->link = (uint8_t)link;
+	memcpy(span->trace_id, trace_id, 16);
+	if (parent_id)
+		memcpy(span->parent_id, parent_id, 8);
+	span->trace_flags = flags;
+	span->link = (uint8_t)link;
+	if (link == SPAN_LINK_REMOTE || link == SPAN_LINK_ENVIRONMENT || link == SPAN_LINK_OWN)
+		span->flags |= SPAN_PARENT_REMOTE;
+}
+
+void exchange_publish(struct exchange *exchange)
+{
+	if (!exchange->private_span && exchange->epoch == process_epoch)
+		atomic_store_explicit(&exchange->inflight->live, 1, memory_order_release);
+}
+
+static void unlist(const struct exchange *exchange)
+{
+	atomic_store_explicit(&listings[exchange->index].parent, 0, memory_order_relaxed);
+	atomic_store_explicit(&listings[exchange->index].target, 0, memory_order_relaxed);
+}
+
+void exchange_drop(struct exchange *exchange)
+{
+	uint32_t generation = atomic_load_explicit(&exchange->generation, memory_order_relaxed);
+
+	if (exchange->kind == SPAN_SERVER)
+		unlist(exchange);
+	if (!exchange->private_span && exchange->epoch == process_epoch)
+		atomic_store_explicit(&exchange->inflight->live, 0, memory_order_release);
+	return_span(exchange);
+	atomic_store_explicit(&exchange->generation, generation + 1, memory_order_release);
+	pool_put(&exchanges, exchange->index);
+}
+
+void exchange_end(struct exchange *exchange, uint64_t end_ns)
+{
+	struct span *span = exchange_span(exchange);
+
+	if (exchange->epoch == process_epoch && !conf.no_telemetry) {
+		span->end_ns = end_ns;
+		ring_push_span(span, exchange->inflight->fields, exchange->fields_size);
+	}
+	exchange_drop(exchange);
+}
+
+static uint64_t parent_key(const uint8_t span_id[8])
+{
+	uint64_t key;
+
+	memcpy(&key, span_id, sizeof(key));
+	return key;
+}
+
+void exchange_list(struct exchange *exchange)
+{
+	uint32_t seen = atomic_load_explicit(&listed_to, memory_order_relaxed);
+	struct listing *listing = &listings[exchange->index];
+
+	atomic_store_explicit(&served, 1, memory_order_relaxed);
+	atomic_store_explicit(&listing->parent, parent_key(exchange->incoming.span_id),
+			      memory_order_relaxed);
+	atomic_store_explicit(&listing->target, exchange->target_hash, memory_order_relaxed);
+	while (seen < exchange->index &&
+	       !atomic_compare_exchange_weak(&listed_to, &seen, exchange->index))
+		;
+}
+
+/* The preferred one or the only one among the listed; `by_target` says which key is compared. */
+static struct exchange *find(uint64_t key, int by_target, uint64_t preferred)
+{
+	uint32_t last = atomic_load_explicit(&listed_to, memory_order_relaxed);
+	uint32_t found = 0;
+	uint32_t count = 0;
+
+	for (uint32_t i = 1; i <= last; i++) {
+		_Atomic uint64_t *at = by_target ? &listings[i].target : &listings[i].parent;
+
+		if (atomic_load_explicit(at, memory_order_relaxed) != key)
+			continue;
+		if (i == (uint32_t)preferred)
+			return exchange_of(preferred);
+		found = i;
+		count++;
+	}
+	return count == 1 ? exchange_at(found) : NULL;
+}
+
+struct exchange *exchange_find_incoming(const struct trace_parent *parent, uint64_t preferred)
+{
+	uint64_t key = parent_key(parent->span_id);
+	struct exchange *found = key ? find(key, 0, preferred) : NULL;
+
+	if (!found || memcmp(found->incoming.trace_id, parent->trace_id, 16) != 0)
+		return NULL;
+	return found;
+}
+
+struct exchange *exchange_find_target(uint64_t target_hash, uint64_t preferred)
+{
+	return target_hash ? find(target_hash, 1, preferred) : NULL;
+}
+
+int exchange_served(void)
+{
+	return atomic_load_explicit(&served, memory_order_relaxed);
+}

@@ -1,0 +1,98 @@
+/* exchange.h - one request and its response: identity, span under construction, end. */
+#ifndef TAGALONG_EXCHANGE_H
+#define TAGALONG_EXCHANGE_H
+
+/*
+ * Exchanges live in a pool; a reference is index | generation << 32, so that one which outlived its
+ * exchange is recognised. The span is built in the process's table of requests in flight, which is
+ * shared memory: it is written there but never trusted; what decisions depend on is kept here.
+ * An exchange is changed only under the lock of its connection.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "preload/segment.h"
+#include "preload/tracecontext.h"
+
+/* Room for the header lines that we add: trace headers with tracestate, and the request ID. */
+#define EXCHANGE_ADDED_MAX 1024
+
+struct exchange {
+	uint32_t free_link;          /* of the pool */
+	_Atomic uint32_t generation; /* changes when the exchange ends */
+	uint32_t index;
+	uint32_t next;   /* on the same connection, 0: last */
+	uint32_t epoch;  /* process_epoch of its birth: one inherited by fork is not ours to tell */
+	uint8_t kind;    /* enum span_kind */
+	uint8_t link;    /* enum span_link */
+	uint8_t is_head; /* the method was HEAD */
+	uint8_t is_connect; /* the method was CONNECT */
+	uint8_t responded;  /* the final response head was seen */
+	uint8_t debug;      /* B3's debug flag */
+	uint8_t request_done;
+	uint8_t private_span;         /* `inflight` is from the private pool */
+	uint64_t parent;              /* client: context it was sent in, 0: none */
+	uint64_t target_hash;         /* server: of method and target; 0: none */
+	struct trace_parent incoming; /* server: what the caller sent; span_id 0: nothing */
+	struct trace_parent own;      /* trace, our span, flags */
+	struct inflight *inflight;
+	uint32_t inflight_index;
+	uint16_t fields_size;
+	uint16_t request_id_size;
+	uint16_t tracestate_size;
+	uint16_t added_size;
+	char request_id[REQUEST_ID_MAX];
+	char tracestate[TRACESTATE_MAX];
+	char added[EXCHANGE_ADDED_MAX];
+};
+
+/* Reserves the pools; 0 or -errno. */
+int exchanges_init(void);
+
+/* A new exchange that starts at start_ns, with a fresh span ID; NULL: the ceiling is reached
+ * (counted). */
+struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns);
+
+/* The exchange of a reference, or NULL if it ended. */
+struct exchange *exchange_of(uint64_t reference);
+uint64_t exchange_reference(const struct exchange *exchange);
+struct exchange *exchange_at(uint32_t index);
+
+/* Appends a text field; one that doesn't fit is cut and flagged. */
+void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size);
+
+/* Sets trace and parent of the span from `parent` (span_id zero: only the trace). */
+void exchange_identify(struct exchange *exchange, const uint8_t trace_id[16],
+		       const uint8_t parent_id[8], uint8_t flags, enum span_link link);
+
+/* Its span, to be filled in place. */
+static inline struct span *exchange_span(struct exchange *exchange)
+{
+	return &exchange->inflight->span;
+}
+
+/* Makes the entry in the table of requests in flight visible to the exporter. */
+void exchange_publish(struct exchange *exchange);
+
+/* Ends it: the span goes into the ring, every reference dies. */
+void exchange_end(struct exchange *exchange, uint64_t end_ns);
+
+/* Forgets it without a span. */
+void exchange_drop(struct exchange *exchange);
+
+/*
+ * The one live server exchange of this process whose caller sent that traceparent, or whose method
+ * and target hash so (parent NULL). `preferred` wins if it is among several; otherwise several are
+ * none.
+ */
+struct exchange *exchange_find_incoming(const struct trace_parent *parent, uint64_t preferred);
+struct exchange *exchange_find_target(uint64_t target_hash, uint64_t preferred);
+
+/* Makes a server exchange findable by the two functions above. */
+void exchange_list(struct exchange *exchange);
+
+/* 1 once this process has served a request. */
+int exchange_served(void);
+
+#endif

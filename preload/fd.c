@@ -1,0 +1,179 @@
+/* fd.c - what each descriptor of the process is: a connection that we track, or nothing of ours. */
+#include "preload/fd.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "preload/attach.h"
+#include "preload/conn.h"
+#include "preload/sys.h"
+
+_Atomic(_Atomic uint32_t *) fd_chunks[FD_CHUNKS];
+static _Atomic uint32_t first_chunk[FD_CHUNK];
+
+void fd_init(void)
+{
+	atomic_store(&fd_chunks[0], first_chunk);
+}
+
+/* The word of a descriptor; NULL: out of range, or no memory. */
+static _Atomic uint32_t *word_of(int fd)
+{
+	uint32_t n = (uint32_t)fd;
+	_Atomic uint32_t *chunk;
+	_Atomic uint32_t *fresh;
+
+	if (n >= FD_CHUNK * FD_CHUNKS)
+		return NULL;
+	chunk = atomic_load(&fd_chunks[n / FD_CHUNK]);
+	if (!chunk) {
+		fresh = sys_map(FD_CHUNK * sizeof(*fresh));
+		if (!fresh)
+			return NULL;
+		if (atomic_compare_exchange_strong(&fd_chunks[n / FD_CHUNK], &chunk, fresh))
+			chunk = fresh;
+		else
+			sys_unmap(fresh, FD_CHUNK * sizeof(*fresh));
+	}
+	return &chunk[n % FD_CHUNK];
+}
+
+static struct conn *connection_in(uint32_t entry)
+{
+	if ((entry & ((1u << FD_INDEX_BITS) - 1)) != FD_CONNECTION)
+		return NULL;
+	return conn_at(entry >> FD_INDEX_BITS);
+}
+
+static uint32_t entry_for(const struct conn *conn)
+{
+	return conn->index << FD_INDEX_BITS | FD_CONNECTION;
+}
+
+static int socket_option(int fd, int name)
+{
+	int value = -1;
+	socklen_t size = sizeof(value);
+
+	if (sys_call6(SYS_getsockopt, fd, SOL_SOCKET, name, (long)&value, (long)&size, 0))
+		return -1;
+	return value;
+}
+
+/* FD_CONNECTION for any stream socket that is not a listener. */
+static enum fd_kind inspect(int fd)
+{
+	struct stat status;
+	int domain;
+
+	if (sys_call3(SYS_fstat, fd, (long)&status, 0))
+		return FD_UNKNOWN;
+	/* Anonymous inodes (eventfd, timerfd, signalfd) have no file type at all. */
+	if (S_ISFIFO(status.st_mode) || !(status.st_mode & S_IFMT))
+		return FD_WAKE;
+	if (!S_ISSOCK(status.st_mode))
+		return FD_OTHER;
+	domain = socket_option(fd, SO_DOMAIN);
+	if ((domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX) ||
+	    socket_option(fd, SO_TYPE) != SOCK_STREAM)
+		return FD_OTHER;
+	return socket_option(fd, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_CONNECTION;
+}
+
+enum fd_kind fd_classify(int fd)
+{
+	uint32_t entry = fd_entry(fd);
+	_Atomic uint32_t *word;
+	enum fd_kind kind;
+
+	if (entry != FD_UNKNOWN)
+		return entry & ((1u << FD_INDEX_BITS) - 1);
+	kind = inspect(fd);
+	word = kind == FD_OTHER || kind == FD_WAKE || kind == FD_LISTENER ? word_of(fd) : NULL;
+	if (word)
+		atomic_compare_exchange_strong(word, &entry, kind);
+	return kind;
+}
+
+struct conn *fd_known_connection(int fd)
+{
+	return connection_in(fd_entry(fd));
+}
+
+struct conn *fd_connection(int fd)
+{
+	uint32_t entry = fd_entry(fd);
+	struct conn *conn = connection_in(entry);
+	_Atomic uint32_t *word;
+
+	if (conn || entry != FD_UNKNOWN)
+		return conn;
+	if (fd_classify(fd) != FD_CONNECTION)
+		return NULL;
+	word = word_of(fd);
+	conn = word && attach_ready() ? conn_new() : NULL;
+	entry = FD_UNKNOWN;
+	if (word && atomic_compare_exchange_strong(word, &entry, conn ? entry_for(conn) : FD_OTHER))
+		return conn;
+	if (conn)
+		conn_put(conn);
+	return connection_in(entry);
+}
+
+void fd_reset(int fd, enum fd_kind kind)
+{
+	_Atomic uint32_t *word = word_of(fd);
+	struct conn *conn = word ? connection_in(atomic_exchange(word, kind)) : NULL;
+
+	if (conn)
+		conn_put(conn);
+}
+
+void fd_accepted(int listener, int fd)
+{
+	struct conn *conn;
+	_Atomic uint32_t *word;
+
+	fd_reset(fd, FD_UNKNOWN);
+	if (fd_classify(listener) != FD_LISTENER || !attach_ready())
+		return;
+	word = word_of(fd);
+	conn = word ? conn_new() : NULL;
+	if (word)
+		atomic_store(word, conn ? entry_for(conn) : (uint32_t)FD_OTHER);
+}
+
+void fd_share(int from, int to)
+{
+	uint32_t entry = fd_entry(from);
+	struct conn *conn = connection_in(entry);
+	_Atomic uint32_t *word;
+
+	if (from == to)
+		return;
+	fd_reset(to, conn ? FD_UNKNOWN : entry);
+	word = conn ? word_of(to) : NULL;
+	if (word) {
+		conn_get(conn);
+		atomic_store(word, entry);
+	}
+}
+
+void fd_reset_range(uint32_t first, uint32_t last)
+{
+	if (last >= FD_CHUNK * FD_CHUNKS)
+		last = FD_CHUNK * FD_CHUNKS - 1;
+	for (uint32_t n = first; n <= last; n++) {
+		if (!atomic_load(&fd_chunks[n / FD_CHUNK]))
+			n |= FD_CHUNK - 1;
+		else if (fd_entry((int)n) != FD_UNKNOWN && fd_entry((int)n) != FD_OTHER)
+			fd_reset((int)n, FD_UNKNOWN);
+	}
+}
+
+void fd_ignore(int fd, const struct conn *conn)
+{
+	if (fd_known_connection(fd) == conn)
+		fd_reset(fd, FD_OTHER);
+}

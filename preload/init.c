@@ -1,0 +1,78 @@
+/* init.c - constructor, kill switches, and what a fork child forgets. */
+#include <dlfcn.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/attach.h"
+#include "preload/conf.h"
+#include "preload/conn.h"
+#include "preload/context.h"
+#include "preload/exchange.h"
+#include "preload/fd.h"
+#include "preload/scratch.h"
+#include "preload/thread.h"
+#include "preload/threads.h"
+
+#if defined(__x86_64__)
+__asm__(".symver old_dladdr, dladdr@GLIBC_2.2.5");
+__asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
+#else
+__asm__(".symver old_dlsym, dlsym@GLIBC_2.17");
+__asm__(".symver old_dladdr, dladdr@GLIBC_2.17");
+#endif
+extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
+extern int old_dladdr(const void *address, Dl_info *info) __attribute__((weak));
+
+void process_forked(void)
+{
+	process_epoch++;
+	attach_forked();
+}
+
+/*
+ * Loaded twice, by two paths: only the first in the order of look-up may act, for the other's real
+ * functions would be those of the first.
+ */
+static int is_second(void)
+{
+	void *first = old_dlsym ? old_dlsym(RTLD_DEFAULT, "close_range") : NULL;
+	Dl_info info;
+	const char *name;
+
+	if (!first || first == (void *)close_range || !old_dladdr || !old_dladdr(first, &info) ||
+	    !info.dli_fname)
+		return 0;
+	name = strrchr(info.dli_fname, '/');
+	return strncmp(name ? name + 1 : info.dli_fname, "libtagalong", 11) == 0;
+}
+
+/* The path that we were loaded by goes into the environment of children. */
+static void find_library(void)
+{
+	Dl_info info;
+
+	if (!old_dladdr || !old_dladdr((void *)find_library, &info) || !info.dli_fname)
+		return;
+	if (strlen(info.dli_fname) < sizeof(conf.library))
+		memcpy(conf.library, info.dli_fname, strlen(info.dli_fname) + 1);
+}
+
+/*
+ * Reads the settings and reserves address space; no file, no thread, no descriptor. glibc hands
+ * main's arguments to constructors; another C library may not, but then the library would not have
+ * been loaded.
+ */
+__attribute__((constructor)) static void begin(int argc, char **argv, char **envp)
+{
+	if (argc < 1 || !argv || !envp || conf_init(envp, argv[0] ? argv[0] : ""))
+		return;
+	if (is_second())
+		return;
+	find_library();
+	if (exchanges_init() || conns_init() || threads_init() || scratch_init())
+		return;
+	context_init(argv);
+	fd_init();
+	atomic_store(&process_mode, MODE_ON);
+}

@@ -1,0 +1,246 @@
+/* message.c - what a request or response head means: it begins, answers or ends an exchange. */
+#include "preload/message.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "preload/attach.h"
+#include "preload/context.h"
+#include "preload/describe.h"
+#include "preload/identity.h"
+#include "preload/sys.h"
+
+static int is_method(const struct http1_head *head, const char *name)
+{
+	size_t size = strlen(name);
+
+	return head->method.size == size && memcmp(head->method.at, name, size) == 0;
+}
+
+static void take_method(struct exchange *exchange, const struct http1_head *head)
+{
+	exchange->is_head = (uint8_t)is_method(head, "HEAD");
+	exchange->is_connect = (uint8_t)is_method(head, "CONNECT");
+}
+
+int message_request_read(struct thread *self, struct conn *conn, int fd,
+			 const struct http1_head *head, uint64_t since_ns)
+{
+	struct exchange *exchange = exchange_new(SPAN_SERVER, since_ns);
+
+	if (!exchange)
+		return -1;
+	conn_address(conn, fd);
+	take_method(exchange, head);
+	identity_from_request(self, exchange, head);
+	describe_request(exchange, conn, head);
+	exchange->target_hash = describe_target_hash(head);
+	conn_push(conn, exchange);
+	exchange_list(exchange);
+	exchange_publish(exchange);
+	conn->requesting = exchange_reference(exchange);
+	context_set(self, conn->requesting, SPAN_LINK_CONTEXT, 0);
+	http1_body_of_request(&conn->in.body, head);
+	return 0;
+}
+
+/* The framing of a response depends on the request's method. */
+static void response_body(struct http1_body *body, const struct http1_head *head,
+			  const struct exchange *exchange)
+{
+	if (exchange->is_head)
+		http1_body_of_response(body, head, "HEAD", 4);
+	else if (exchange->is_connect)
+		http1_body_of_response(body, head, "CONNECT", 7);
+	else
+		http1_body_of_response(body, head, "GET", 3);
+}
+
+static int is_interim(const struct http1_head *head)
+{
+	return head->status < 200 && head->status != 101;
+}
+
+/* Common to both sides: the oldest exchange is answered. 0: it was an interim response. */
+static int answer(struct conn *conn, struct http1_body *body, const struct http1_head *head)
+{
+	struct exchange *exchange = conn_first(conn);
+
+	if (is_interim(head)) {
+		memset(body, 0, sizeof(*body));
+		body->done = 1;
+		return 0;
+	}
+	exchange->responded = 1;
+	describe_response(exchange, head);
+	response_body(body, head, exchange);
+	return 1;
+}
+
+void message_response_sent(struct conn *conn, const struct http1_head *head)
+{
+	answer(conn, &conn->out.body, head);
+}
+
+uint32_t message_response_prepare(struct exchange *exchange, const struct http1_head *head)
+{
+	exchange->added_size = 0;
+	if (head->status < 200 || head->bare_lf || !exchange->request_id_size ||
+	    head->field[HTTP1_REQUEST_ID].at)
+		return 0;
+	identity_add_line(exchange, "X-Request-ID", exchange->request_id,
+			  exchange->request_id_size);
+	return exchange->added_size;
+}
+
+/* ---- client ------------------------------------------------------------------------------------
+ */
+
+static uint64_t conn_reference(const struct conn *conn)
+{
+	return (uint64_t)atomic_load_explicit(&conn->generation, memory_order_relaxed) << 32 |
+	       conn->index;
+}
+
+/* How sure the thread's current context is for a request on that connection. */
+static enum span_link current_link(struct thread *self, const struct conn *conn)
+{
+	if (self->link == SPAN_LINK_GUESS_THREAD && self->calls++ == 0)
+		return SPAN_LINK_CONTEXT;
+	if (self->link >= SPAN_LINK_GUESSES)
+		return self->link;
+	if (self->waits == THREAD_LOOPS && self->reply_from == conn_reference(conn))
+		return SPAN_LINK_GUESS_REUSED;
+	return SPAN_LINK_CONTEXT;
+}
+
+/* By connect(), on a connection's first request, else by the thread; 0: none. */
+static uint64_t context_for(struct thread *self, const struct conn *conn, enum span_link *link)
+{
+	uint64_t context;
+
+	if (!conn->used && conn->connect_context && exchange_of(conn->connect_context)) {
+		*link = conn->connect_link >= SPAN_LINK_GUESSES ? conn->connect_link
+								: SPAN_LINK_CONNECT;
+		return conn->connect_context;
+	}
+	context = context_get(self);
+	if (context)
+		*link = current_link(self, conn);
+	return context;
+}
+
+/* A context that a fork child inherited is its parent's business; it may only guess. */
+static void identify_by(struct thread *self, struct exchange *exchange, uint64_t context,
+			enum span_link link)
+{
+	struct exchange *server = exchange_of(context);
+
+	if (!server) {
+		identity_from_process(self, exchange);
+		return;
+	}
+	if (server->epoch != process_epoch && link < SPAN_LINK_GUESSES)
+		link = SPAN_LINK_GUESS_INHERITED;
+	exchange->parent = context;
+	identity_from_context(self, exchange, server, link);
+}
+
+/* The request carries a traceparent already: passed on by a proxy, or by the program's own tracing.
+ */
+static void identify_by_header(struct thread *self, struct exchange *exchange, struct conn *conn,
+			       const struct http1_head *head, uint32_t *replace_at)
+{
+	const struct http1_text *text = &head->field[HTTP1_TRACEPARENT];
+	struct trace_parent parent;
+	enum span_link link = SPAN_LINK_CONTEXT;
+	uint64_t context = context_for(self, conn, &link);
+	struct exchange *passed;
+
+	if (head->repeats[HTTP1_TRACEPARENT] != 1 ||
+	    traceparent_parse(text->at, text->size, &parent)) {
+		identify_by(self, exchange, context, link);
+		return;
+	}
+	passed = exchange_find_incoming(&parent, context);
+	if (!passed) {
+		exchange_identify(exchange, parent.trace_id, parent.span_id, parent.flags,
+				  SPAN_LINK_OWN);
+		return;
+	}
+	identify_by(self, exchange, exchange_reference(passed), SPAN_LINK_PASSED);
+	if (text->size == TRACEPARENT_SIZE && !head->bare_lf)
+		*replace_at = (uint32_t)(text->at - head->method.at) + 36;
+}
+
+/*
+ * A proxy passes method, target and Host on unchanged. If the context is another request's, or
+ * there is none, the one request in flight that looks the same is the better guess: HAProxy
+ * interleaves its tasks.
+ */
+static void identify_by_rules(struct thread *self, struct exchange *exchange, struct conn *conn,
+			      const struct http1_head *head)
+{
+	enum span_link link = SPAN_LINK_CONTEXT;
+	uint64_t context = context_for(self, conn, &link);
+	struct exchange *same = exchange_find_target(describe_target_hash(head), context);
+
+	if (same && exchange_reference(same) != context) {
+		context = exchange_reference(same);
+		link = SPAN_LINK_GUESS_TARGET;
+	}
+	identify_by(self, exchange, context, link);
+}
+
+struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,
+					 const struct http1_head *head, uint32_t *replace_at)
+{
+	struct exchange *exchange = exchange_new(SPAN_CLIENT, sys_now_ns());
+	int own_trace = head->field[HTTP1_TRACEPARENT].at || head->field[HTTP1_B3].at ||
+			head->field[HTTP1_B3_TRACE_ID].at;
+
+	*replace_at = 0;
+	if (!exchange)
+		return NULL;
+	conn_address(conn, fd);
+	take_method(exchange, head);
+	if (head->field[HTTP1_TRACEPARENT].at)
+		identify_by_header(self, exchange, conn, head, replace_at);
+	else
+		identify_by_rules(self, exchange, conn, head);
+	identity_take_request_id(exchange, head);
+	describe_request(exchange, conn, head);
+	identity_write_headers(exchange, head, own_trace);
+	conn->used = 1;
+	conn->connecting = 0;
+	conn_push(conn, exchange);
+	exchange_publish(exchange);
+	conn->requesting = exchange_reference(exchange);
+	return exchange;
+}
+
+void message_request_sent(struct conn *conn, const struct http1_head *head)
+{
+	http1_body_of_request(&conn->out.body, head);
+}
+
+void message_reply_context(struct thread *self, struct conn *conn)
+{
+	struct exchange *exchange = conn_first(conn);
+
+	if (!exchange)
+		return;
+	if (exchange->parent)
+		context_set(self, exchange->parent,
+			    exchange->link >= SPAN_LINK_GUESSES ? SPAN_LINK_GUESS_INHERITED
+								: SPAN_LINK_CONTEXT,
+			    conn_reference(conn));
+	else if (self->waits == THREAD_LOOPS)
+		context_set(self, 0, 0, 0);
+}
+
+void message_response_read(struct thread *self, struct conn *conn, const struct http1_head *head)
+{
+	message_reply_context(self, conn);
+	answer(conn, &conn->in.body, head);
+}

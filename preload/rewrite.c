@@ -1,0 +1,208 @@
+/* rewrite.c - the bytes that we add to outgoing heads, and their short-write accounts. */
+#include "preload/rewrite.h"
+
+#include <string.h>
+
+#include "preload/conf.h"
+#include "preload/exchange.h"
+#include "preload/message.h"
+#include "preload/stream.h"
+
+#define REPLACED 16u
+
+/* The whole head, if this call completes it: in place, or behind what was gathered. NULL: not yet.
+ */
+static const char *whole_head(struct conn *conn, const struct iovec *iov, size_t count,
+			      size_t *size)
+{
+	struct stream *out = &conn->out;
+	size_t scanned = 0;
+	long end;
+
+	if (!out->gathered && count) {
+		end = http1_head_end(iov[0].iov_base, iov[0].iov_len, &scanned);
+		if (end > 0) {
+			*size = (size_t)end;
+			return iov[0].iov_base;
+		}
+	}
+	/* Gather this call's bytes for the look; the caller takes them back, for they are not sent
+	 * yet. */
+	scanned = 0;
+	for (size_t i = 0; i < count && out->gathered <= HTTP1_HEAD_MAX; i++) {
+		size_t room = HTTP1_HEAD_MAX + 1 - out->gathered;
+		size_t n = iov[i].iov_len < room ? iov[i].iov_len : room;
+
+		if (n && stream_gather(out, iov[i].iov_base, n))
+			return NULL;
+		end = http1_head_end(stream_gathered(out), out->gathered, &scanned);
+		if (end > 0) {
+			*size = (size_t)end;
+			return stream_gathered(out);
+		}
+	}
+	return NULL;
+}
+
+static int may_begin_request(const struct conn *conn, const struct iovec *iov, size_t count)
+{
+	if (conn->role != ROLE_UNKNOWN)
+		return stream_kind(conn, STREAM_OUT) == HTTP1_REQUEST;
+	if (conn->out.gathered || !count)
+		return conn->out.gathered > 0;
+	return http1_looks_like(HTTP1_REQUEST, iov[0].iov_base, iov[0].iov_len) != 0;
+}
+
+static void plan_request(struct thread *self, struct conn *conn, int fd, struct rewrite *plan)
+{
+	struct exchange *exchange = exchange_of(conn->sending);
+	uint32_t replace_at = 0;
+
+	if (!exchange) {
+		exchange = message_request_prepare(self, conn, fd, &plan->head, &replace_at);
+		if (!exchange)
+			return;
+		conn->sending = exchange_reference(exchange);
+		conn->replacing = 0;
+	} else if (conn->replacing) {
+		replace_at =
+			(uint32_t)(plan->head.field[HTTP1_TRACEPARENT].at - plan->head.method.at) +
+			36;
+	}
+	/* An edit that would begin in bytes which are gone already can't be made any more. */
+	if (replace_at && (replace_at >= plan->start || conn->replacing)) {
+		plan->replace_at = replace_at;
+		conn->replacing = 1;
+		hex_format(exchange->own.span_id, 8, plan->replacement);
+	}
+	if (exchange->added_size && plan->head.insert_at >= plan->start && !plan->head.bare_lf) {
+		plan->insert_at = plan->head.insert_at;
+		plan->insert = exchange->added;
+		plan->insert_size = exchange->added_size;
+	}
+}
+
+static void plan_response(struct conn *conn, struct rewrite *plan)
+{
+	struct exchange *exchange = conn_first(conn);
+
+	if (!exchange || plan->head.insert_at < plan->start)
+		return;
+	plan->insert_size = message_response_prepare(exchange, &plan->head);
+	if (!plan->insert_size)
+		return;
+	plan->insert_at = plan->head.insert_at;
+	plan->insert = exchange->added;
+}
+
+void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct iovec *iov,
+		  size_t count, struct rewrite *plan)
+{
+	struct stream *out = &conn->out;
+	uint32_t gathered = out->gathered;
+	size_t size = 0;
+	const char *text;
+	int kind;
+
+	plan->parsed = 0;
+	plan->edits = 0;
+	plan->start = gathered;
+	plan->insert_at = plan->replace_at = REWRITE_NOWHERE;
+	plan->insert_size = 0;
+	plan->inserted = conn->inserted;
+	if (out->phase != PHASE_HEAD ||
+	    (conn->role != ROLE_SERVER && !may_begin_request(conn, iov, count)))
+		return;
+	text = whole_head(conn, iov, count, &size);
+	kind = conn->role == ROLE_SERVER ? HTTP1_RESPONSE : HTTP1_REQUEST;
+	if (text &&
+	    http1_head_parse(text, size, kind,
+			     kind == HTTP1_REQUEST ? &conf.capture_request : &conf.capture_response,
+			     &plan->head) > 0) {
+		plan->parsed = count && text == iov[0].iov_base;
+		if (kind == HTTP1_RESPONSE) {
+			plan_response(conn, plan);
+		} else {
+			conn->role = ROLE_CLIENT;
+			plan_request(self, conn, fd, plan);
+		}
+	}
+	out->gathered = gathered;
+	if (!gathered)
+		stream_clear(out);
+	plan->edits = plan->insert_at != REWRITE_NOWHERE || plan->replace_at != REWRITE_NOWHERE;
+}
+
+struct builder {
+	struct iovec *out;
+	size_t count;
+};
+
+static void put(struct builder *builder, const char *at, size_t size)
+{
+	if (!size)
+		return;
+	builder->out[builder->count].iov_base = (void *)at;
+	builder->out[builder->count++].iov_len = size;
+}
+
+/* One piece of the program's bytes, which begins at offset `at` of the head, with the edits in it.
+ */
+static void put_piece(struct builder *builder, const struct rewrite *plan, const char *bytes,
+		      size_t size, size_t at)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t here = at + done;
+		size_t stop = at + size;
+
+		if (plan->replace_at != REWRITE_NOWHERE && here >= plan->replace_at &&
+		    here < plan->replace_at + REPLACED) {
+			size_t n = plan->replace_at + REPLACED - here;
+
+			n = n < size - done ? n : size - done;
+			put(builder, plan->replacement + (here - plan->replace_at), n);
+			done += n;
+			continue;
+		}
+		if (here == plan->insert_at)
+			put(builder, plan->insert + plan->inserted,
+			    plan->insert_size - plan->inserted);
+		if (plan->replace_at > here && plan->replace_at < stop)
+			stop = plan->replace_at;
+		if (plan->insert_at > here && plan->insert_at < stop)
+			stop = plan->insert_at;
+		put(builder, bytes + done, stop - here);
+		done += stop - here;
+	}
+}
+
+size_t rewrite_build(const struct rewrite *plan, const struct iovec *iov, size_t count,
+		     struct iovec *out)
+{
+	struct builder builder = {out, 0};
+	size_t at = plan->start;
+
+	for (size_t i = 0; i < count; i++) {
+		put_piece(&builder, plan, iov[i].iov_base, iov[i].iov_len, at);
+		at += iov[i].iov_len;
+	}
+	return builder.count;
+}
+
+size_t rewrite_account(const struct rewrite *plan, size_t sent, uint32_t *inserted)
+{
+	size_t before = plan->insert_at - plan->start;
+	size_t ours = plan->insert_size - plan->inserted;
+
+	*inserted = plan->inserted;
+	if (plan->insert_at == REWRITE_NOWHERE || sent <= before)
+		return sent;
+	if (sent < before + ours) {
+		*inserted = plan->inserted + (uint32_t)(sent - before);
+		return before;
+	}
+	*inserted = plan->insert_size;
+	return sent - ours;
+}

@@ -1,0 +1,191 @@
+/* seen_descriptor.c - what the hooks on the life of a descriptor do: made, connected, shared,
+ * closed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/attach.h"
+#include "preload/conn.h"
+#include "preload/connect.h"
+#include "preload/context.h"
+#include "preload/fd.h"
+#include "preload/hook.h"
+#include "preload/thread.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4
+#endif
+
+static void reset(int fd, enum fd_kind kind)
+{
+	struct thread *self = thread_enter();
+
+	if (!self)
+		return;
+	fd_reset(fd, kind);
+	thread_leave(self);
+}
+
+static int is_stream(int domain, int type)
+{
+	return (type & 0xf) == SOCK_STREAM &&
+	       (domain == AF_INET || domain == AF_INET6 || domain == AF_UNIX);
+}
+
+void after_socket(int result, int domain, int type, int protocol)
+{
+	(void)protocol;
+	if (result >= 0)
+		reset(result, is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
+}
+
+/* Both ends in one process, or one for a child: never a network peer. Bytes decide all the same. */
+void after_socketpair(int result, int domain, int type, int protocol, int pair[2])
+{
+	(void)protocol;
+	if (result)
+		return;
+	reset(pair[0], is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
+	reset(pair[1], is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
+}
+
+static void accepted(int listener, int fd)
+{
+	struct thread *self = fd >= 0 ? thread_enter() : NULL;
+
+	if (!self)
+		return;
+	fd_accepted(listener, fd);
+	thread_leave(self);
+}
+
+void after_accept(int result, int fd, struct sockaddr *from, socklen_t *size)
+{
+	(void)from;
+	(void)size;
+	accepted(fd, result);
+}
+
+void after_accept4(int result, int fd, struct sockaddr *from, socklen_t *size, int flags)
+{
+	(void)from;
+	(void)size;
+	(void)flags;
+	accepted(fd, result);
+}
+
+int around_connect(int fd, const struct sockaddr *to, socklen_t size)
+{
+	struct thread *self;
+	int result;
+	int error;
+
+	if (fd_entry(fd) == FD_OTHER)
+		return real_connect(fd, to, size);
+	result = real_connect(fd, to, size);
+	error = errno;
+	self = thread_enter();
+	if (self) {
+		connect_called(self, fd, to, size, result ? error : 0);
+		thread_leave(self);
+	}
+	return result;
+}
+
+void after_getsockopt(int result, int fd, int level, int name, void *value, socklen_t *size)
+{
+	struct thread *self;
+	int error = 0;
+
+	(void)level;
+	(void)name;
+	if (result || *size < sizeof(error) || !(self = thread_enter()))
+		return;
+	memcpy(&error, value, sizeof(error));
+	connect_asked(self, fd, error);
+	thread_leave(self);
+}
+
+void before_shutdown(int fd, int how)
+{
+	struct thread *self = thread_enter();
+	struct conn *conn = self ? fd_known_connection(fd) : NULL;
+
+	if (conn && how != SHUT_RD && conn_lock(conn)) {
+		conn_eof(conn, &conn->out);
+		conn_unlock(conn);
+	}
+	if (self)
+		thread_leave(self);
+}
+
+/* Before the real close: the number may be another thread's descriptor right after it. */
+void before_close(int fd)
+{
+	reset(fd, FD_UNKNOWN);
+}
+
+static void reset_range(unsigned first, unsigned last)
+{
+	struct thread *self = thread_enter();
+
+	if (!self)
+		return;
+	fd_reset_range(first, last);
+	thread_leave(self);
+}
+
+void before_close_range(unsigned first, unsigned last, int flags)
+{
+	if (!(flags & CLOSE_RANGE_CLOEXEC) && first <= last)
+		reset_range(first, last);
+}
+
+void before_closefrom(int first)
+{
+	reset_range(first < 0 ? 0 : (unsigned)first, UINT32_MAX);
+}
+
+static void shared(int from, int to)
+{
+	struct thread *self = to >= 0 && from != to ? thread_enter() : NULL;
+
+	if (!self)
+		return;
+	fd_share(from, to);
+	thread_leave(self);
+}
+
+void after_dup(int result, int fd)
+{
+	shared(fd, result);
+}
+
+int around_dup2(int fd, int to)
+{
+	int result = real_dup2(fd, to);
+
+	shared(fd, result);
+	return result;
+}
+
+int around_dup3(int fd, int to, int flags)
+{
+	int result = real_dup3(fd, to, flags);
+
+	shared(fd, result);
+	return result;
+}
+
+/* Afterwards the segment's path may not be reachable any more. */
+void before_chroot(const char *path)
+{
+	struct thread *self = thread_enter();
+
+	(void)path;
+	if (!self)
+		return;
+	attach_ready();
+	thread_leave(self);
+}

@@ -1,0 +1,295 @@
+/* stream.c - bytes of a connection, in either direction, become messages. */
+#include "preload/stream.h"
+
+#include <string.h>
+
+#include "preload/attach.h"
+#include "preload/conf.h"
+#include "preload/context.h"
+#include "preload/exchange.h"
+#include "preload/message.h"
+#include "preload/sys.h"
+
+int stream_kind(const struct conn *conn, enum stream_way way)
+{
+	if (conn->role != ROLE_SERVER && conn->role != ROLE_CLIENT)
+		return -1;
+	return (conn->role == ROLE_SERVER) == (way == STREAM_IN) ? HTTP1_REQUEST : HTTP1_RESPONSE;
+}
+
+static struct stream *direction(struct conn *conn, enum stream_way way)
+{
+	return way == STREAM_IN ? &conn->in : &conn->out;
+}
+
+/* An upgraded or tunnelled connection: the story ends here, and not as a failure. */
+static void leave_http(struct conn *conn)
+{
+	stream_clear(&conn->in);
+	stream_clear(&conn->out);
+	conn->role = ROLE_OPAQUE;
+}
+
+/* The message in that direction is complete. */
+static void message_done(struct conn *conn, enum stream_way way)
+{
+	struct stream *stream = direction(conn, way);
+	struct exchange *exchange;
+
+	stream->phase = PHASE_HEAD;
+	if (stream_kind(conn, way) == HTTP1_REQUEST) {
+		exchange = exchange_of(conn->requesting);
+		if (exchange) {
+			exchange->request_done = 1;
+			exchange_span(exchange)->request_body_bytes = stream->body.bytes;
+		}
+		conn->requesting = 0;
+		return;
+	}
+	exchange = conn_first(conn);
+	if (!exchange || !exchange->responded)
+		return; /* an interim response */
+	exchange_span(exchange)->response_body_bytes = stream->body.bytes;
+	/* The request's body may still be on its way: an early response. */
+	if (!exchange->request_done && exchange_reference(exchange) == conn->requesting)
+		exchange_span(exchange)->request_body_bytes =
+			direction(conn, way == STREAM_IN ? STREAM_OUT : STREAM_IN)->body.bytes;
+	conn_end_first(conn, sys_now_ns());
+}
+
+/* A whole head: what it means, by role and direction. */
+static void head_done(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+		      const struct http1_head *head)
+{
+	struct stream *stream = direction(conn, way);
+	int result = 0;
+
+	stream_clear(stream);
+	stream->phase = PHASE_BODY;
+	if (head->kind == HTTP1_RESPONSE && !conn->first) {
+		conn_give_up(conn, FAILURE_PROTOCOL);
+		return;
+	}
+	if (way == STREAM_IN && head->kind == HTTP1_REQUEST)
+		result = message_request_read(self, conn, fd, head, stream->since_ns);
+	else if (way == STREAM_IN)
+		message_response_read(self, conn, head);
+	else if (head->kind == HTTP1_REQUEST)
+		message_request_sent(conn, head);
+	else
+		message_response_sent(conn, head);
+	if (result) {
+		conn_give_up(conn, FAILURE_OTHER);
+		return;
+	}
+	if (head->kind == HTTP1_RESPONSE && stream->body.mode == HTTP1_BODY_OPAQUE) {
+		conn_end_first(conn, sys_now_ns());
+		leave_http(conn);
+		return;
+	}
+	if (stream->body.mode == HTTP1_BODY_NONE || stream->body.done)
+		message_done(conn, way);
+}
+
+/* Decides what the connection is for by the first bytes in either direction. 0: not yet. */
+static int decide_role(struct conn *conn, enum stream_way way, const char *at, size_t size)
+{
+	int answer = http1_looks_like(HTTP1_REQUEST, at, size);
+
+	if (answer == 1) {
+		conn->role = way == STREAM_IN ? ROLE_SERVER : ROLE_CLIENT;
+		attach_count_connection();
+	} else if (answer == 0) {
+		conn->role = ROLE_OPAQUE;
+	}
+	return answer != -2;
+}
+
+static const struct http1_capture *capture_for(int kind)
+{
+	return kind == HTTP1_REQUEST ? &conf.capture_request : &conf.capture_response;
+}
+
+/* Parses a complete head of `size` bytes. The head struct stays on this frame alone. */
+static void parse_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+		       const struct iovec *text)
+{
+	struct http1_head head;
+	int kind = stream_kind(conn, way);
+
+	if (http1_head_parse(text->iov_base, text->iov_len, kind, capture_for(kind), &head) <= 0) {
+		conn_give_up(conn, FAILURE_PROTOCOL);
+		return;
+	}
+	/*
+	 * A client's exchange is made when its head is about to be sent. It is not there if the
+	 * head was not seen whole then: a head in pieces, or the second request of one write.
+	 */
+	if (way == STREAM_OUT && kind == HTTP1_REQUEST && !conn->sending) {
+		uint32_t replace_at;
+		struct exchange *exchange =
+			message_request_prepare(self, conn, fd, &head, &replace_at);
+
+		if (!exchange) {
+			conn_give_up(conn, FAILURE_OTHER);
+			return;
+		}
+	}
+	if (way == STREAM_OUT) {
+		conn->sending = 0;
+		conn->inserted = 0;
+		conn->replacing = 0;
+	}
+	head_done(self, conn, fd, way, &head);
+}
+
+/* Robust servers ignore empty lines before a request (RFC 9112, 2.2). */
+static size_t leading_lines(const char *at, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size && (at[n] == '\r' || at[n] == '\n'))
+		n++;
+	return n;
+}
+
+/* Takes bytes of a head; returns how many, always at least one. */
+static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			const char *at, size_t size)
+{
+	struct stream *stream = direction(conn, way);
+	size_t before = stream->gathered;
+	size_t taken = size;
+	long end;
+
+	if (!before) {
+		size_t empty = leading_lines(at, size);
+
+		if (empty)
+			return empty;
+		stream->scanned = 0;
+		stream->since_ns = way == STREAM_IN ? sys_now_ns() : 0;
+		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
+		    conn->role == ROLE_OPAQUE)
+			return size;
+		end = conn->role == ROLE_UNKNOWN ? -2 : http1_head_end(at, size, &stream->scanned);
+		if (end > 0) {
+			struct iovec text = {(void *)at, (size_t)end};
+
+			parse_head(self, conn, fd, way, &text);
+			return (size_t)end;
+		}
+	}
+	if (taken > HTTP1_HEAD_MAX + 1 - before)
+		taken = HTTP1_HEAD_MAX + 1 - before;
+	if (stream_gather(stream, at, taken)) {
+		conn_give_up(conn, FAILURE_OTHER);
+		return size;
+	}
+	if (conn->role == ROLE_UNKNOWN &&
+	    (!decide_role(conn, way, stream_gathered(stream), stream->gathered) ||
+	     conn->role == ROLE_OPAQUE))
+		return taken;
+	end = http1_head_end(stream_gathered(stream), stream->gathered, &stream->scanned);
+	if (end > 0) {
+		struct iovec text = {stream_gathered(stream), (size_t)end};
+
+		/* Bytes after the head that were gathered with it are given back. */
+		parse_head(self, conn, fd, way, &text);
+		return (size_t)end - before;
+	}
+	if (stream->gathered > HTTP1_HEAD_MAX) {
+		attach_count(DROP_HEAD_TOO_LARGE);
+		conn_give_up(conn, FAILURE_OTHER);
+	}
+	return taken;
+}
+
+static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way way, const char *at,
+			size_t size)
+{
+	struct stream *stream = direction(conn, way);
+	long taken;
+
+	if (way == STREAM_IN && conn->role == ROLE_CLIENT)
+		message_reply_context(self, conn);
+	else if (way == STREAM_IN && conn->role == ROLE_SERVER && exchange_of(conn->requesting))
+		context_set(self, conn->requesting, SPAN_LINK_CONTEXT, 0);
+	/* A request whose body can't be framed: its response can still be told. */
+	if (stream->body.mode == HTTP1_BODY_OPAQUE)
+		return size;
+	taken = http1_body_feed(&stream->body, at, size);
+	if (taken < 0) {
+		conn_give_up(conn, FAILURE_PROTOCOL);
+		return size;
+	}
+	if (stream->body.done)
+		message_done(conn, way);
+	return (size_t)taken;
+}
+
+static void feed(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+		 const char *at, size_t size)
+{
+	while (size && conn->role != ROLE_OPAQUE) {
+		size_t taken = direction(conn, way)->phase == PHASE_HEAD
+				       ? feed_head(self, conn, fd, way, at, size)
+				       : feed_body(self, conn, way, at, size);
+
+		at += taken;
+		size -= taken;
+	}
+}
+
+/* Feeds what lies beyond the first `skip` bytes. */
+static void feed_vector(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			const struct iovec *iov, size_t count, size_t size, size_t skip)
+{
+	for (size_t i = 0; i < count && size && conn->role != ROLE_OPAQUE; i++) {
+		size_t n = iov[i].iov_len < size ? iov[i].iov_len : size;
+
+		size -= n;
+		if (skip >= n) {
+			skip -= n;
+			continue;
+		}
+		feed(self, conn, fd, way, (const char *)iov[i].iov_base + skip, n - skip);
+		skip = 0;
+	}
+}
+
+void stream_bytes(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+		  const struct iovec *iov, size_t count, size_t size)
+{
+	feed_vector(self, conn, fd, way, iov, count, size, 0);
+}
+
+void stream_sent_head(struct thread *self, struct conn *conn, int fd, const struct http1_head *head,
+		      const struct iovec *iov, size_t count, size_t size)
+{
+	conn->sending = 0;
+	conn->inserted = 0;
+	conn->replacing = 0;
+	head_done(self, conn, fd, STREAM_OUT, head);
+	feed_vector(self, conn, fd, STREAM_OUT, iov, count, size, head->size);
+}
+
+void stream_skip(struct conn *conn, enum stream_way way, uint64_t size)
+{
+	struct stream *stream = direction(conn, way);
+
+	if (conn->role == ROLE_OPAQUE || !size)
+		return;
+	if (stream->phase == PHASE_HEAD) {
+		conn_give_up(conn, FAILURE_OTHER);
+		return;
+	}
+	if (stream->body.mode == HTTP1_BODY_OPAQUE)
+		return;
+	if (http1_body_skip(&stream->body, size) != (int64_t)size) {
+		conn_give_up(conn, FAILURE_OTHER);
+		return;
+	}
+	if (stream->body.done)
+		message_done(conn, way);
+}

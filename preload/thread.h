@@ -1,0 +1,85 @@
+/* thread.h - what the shim keeps per thread, and the guard against re-entry. */
+#ifndef TAGALONG_THREAD_H
+#define TAGALONG_THREAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Lives in static TLS (initial-exec), so that access is an offset from the thread pointer: no
+ * allocation, safe in signal handlers. Zero is the right beginning for a new thread.
+ */
+struct thread {
+	uint8_t busy;     /* our own code is running: a hook that is entered now passes through */
+	uint8_t in_vfork; /* until the vfork child execs or exits: it shares our memory */
+	uint8_t waits;    /* enum thread_waits */
+	uint8_t link;     /* enum span_link: how sure `context` is */
+	uint32_t id;      /* kernel thread ID, 0: not asked yet */
+	uint32_t epoch;   /* process_epoch when `id` was taken */
+	uint32_t calls;   /* requests sent in the context that the thread was born with */
+	uint64_t context; /* current context, see context.h; 0: none */
+	uint64_t reply_from;  /* the connection whose reply made it current, 0: another reason */
+	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
+	uintptr_t loop_call;  /* what stood there when the context was set */
+	uint64_t random[4];
+	uint32_t scratch;  /* index of the buffer in use, see scratch.h */
+	void *environment; /* scratch for exec in a vfork child, freed by the parent */
+	size_t environment_size;
+};
+
+enum thread_waits {
+	THREAD_CALLS,   /* does one thing after the other */
+	THREAD_SELECTS, /* polls a listener or several server connections */
+	THREAD_LOOPS,   /* has entered epoll_wait */
+};
+
+extern __thread struct thread thread_self __attribute__((visibility("hidden")));
+
+/* Counts the forks that led here; contexts and threads of an earlier epoch are the parent's. */
+extern uint32_t process_epoch __attribute__((visibility("hidden")));
+
+enum process_mode {
+	MODE_OFF, /* before the constructor, and when anything looks wrong: pass everything through
+		   */
+	MODE_ON,
+};
+
+extern _Atomic uint8_t process_mode __attribute__((visibility("hidden")));
+
+/* A page that the kernel wipes in a fork child; NULL before the first connection. */
+extern const uint8_t *process_alive __attribute__((visibility("hidden")));
+
+/* Forgets what belongs to the parent process; called once in a fork child, by its only thread. */
+void process_forked(void);
+
+/*
+ * Enters our own code: NULL means pass through. Never held across a real call: a signal handler may
+ * longjmp out of that, and a cancellation may end it.
+ */
+static inline struct thread *thread_enter(void)
+{
+	struct thread *self = &thread_self;
+
+	if (self->busy || self->in_vfork)
+		return NULL;
+	self->busy = 1;
+	__asm__ volatile("" ::: "memory");
+	if (process_alive && !*process_alive)
+		process_forked();
+	return self;
+}
+
+static inline void thread_leave(struct thread *self)
+{
+	__asm__ volatile("" ::: "memory");
+	self->busy = 0;
+}
+
+/* Kernel ID of the calling thread, cached. */
+uint32_t thread_id(struct thread *self);
+
+/* Random bytes for IDs (xoshiro256**, seeded per thread and per fork from the kernel); not for
+ * keys. */
+void thread_random(struct thread *self, void *out, size_t size);
+
+#endif
