@@ -254,6 +254,27 @@ int attach_examine(const char *file, struct attach_target *target)
 	return 0;
 }
 
+int attach_examine_process(pid_t pid, struct attach_target *target)
+{
+	char link[64], program[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	ssize_t size = readlink(link, program, sizeof(program) - 1);
+	if (size < 0)
+		return -errno;
+	program[size] = '\0';
+	int result = attach_examine(link, target);
+	copy_path(target->program, program);
+	if (attach_never(base_name(program)))
+		target->obstacles |= ATTACH_NEVER;
+	return result;
+}
+
+enum attach_obstacle attach_first_obstacle(const struct attach_target *target)
+{
+	return target->obstacles & -target->obstacles;
+}
+
 const char *attach_explain(const struct attach_target *target, enum attach_obstacle obstacle,
 			   char *out, size_t room)
 {
@@ -345,27 +366,20 @@ static int has_environment(pid_t pid, const char *library)
 int attach_look(pid_t pid, const char *library, char *why, size_t room)
 {
 	struct attach_target target;
-	char link[64], program[PATH_MAX];
 	int mapped = has_mapped(pid, library);
 
-	if (mapped != 0)
+	if (mapped < 0)
 		return mapped;
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
-	ssize_t size = readlink(link, program, sizeof(program) - 1);
-	if (size < 0)
-		return -errno;
-	program[size] = '\0';
-	int examined = attach_examine(program, &target);
-	for (unsigned bit = 1; examined == 0 && bit < ATTACH_OBSTACLES_END; bit <<= 1) {
-		if (target.obstacles & bit) {
-			attach_explain(&target, bit, why, room);
-			return 0;
-		}
-	}
-	if (has_environment(pid, library) == 0)
+	int examined = attach_examine_process(pid, &target);
+	/* musl's loader maps the library as well, and Go programs with C code have it: no use. */
+	if (mapped && (examined < 0 || !(target.obstacles & (ATTACH_OTHER_LIBC | ATTACH_GO))))
+		return 1;
+	if (examined == 0 && target.obstacles)
+		attach_explain(&target, attach_first_obstacle(&target), why, room);
+	else if (has_environment(pid, library) == 0)
 		snprintf(why, room, "%s was started without LD_PRELOAD in its environment",
-			 program);
+			 target.program);
 	else
-		snprintf(why, room, "the loader of %s did not load the library", program);
+		snprintf(why, room, "the loader of %s did not load the library", target.program);
 	return 0;
 }

@@ -42,16 +42,23 @@ int attach_find(const char *name, const char *path, char *out);
  */
 int attach_examine(const char *file, struct attach_target *target);
 
+/* The same for what a process runs now. Its file is read even if it has another root or was
+ * deleted. */
+int attach_examine_process(pid_t pid, struct attach_target *target);
+
 /* One clause about one obstacle, without a full stop. Returns `out`. */
 const char *attach_explain(const struct attach_target *target, enum attach_obstacle obstacle,
 			   char *out, size_t room);
+
+/* The first, most telling obstacle; 0: none. */
+enum attach_obstacle attach_first_obstacle(const struct attach_target *target);
 
 /* 1 if programs of this base name are never instrumented; TAGALONG_NEVER adds to the list. */
 int attach_never(const char *name);
 
 /*
- * Looks at a living process. Returns 1 if the library is mapped in it, 0 if it is not, with the
- * reason in `why`; -errno if that cannot be told (it is gone, or may not be looked at).
+ * Looks at a living process. Returns 1 if the library is mapped in it and of use, 0 if not, with
+ * the reason in `why`; -errno if that cannot be told (it is gone, or may not be looked at).
  */
 int attach_look(pid_t pid, const char *library, char *why, size_t room);
 

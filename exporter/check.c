@@ -242,8 +242,8 @@ static int check_program(struct check *check, const char *name)
 			 result == -ENOENT ? "there is no such program" : strerror(-result));
 		return finish(check, name);
 	}
-	examine_program(check, &target);
 	check_library(check);
+	examine_program(check, &target);
 	check_shared_memory(check);
 	check_machine(check);
 	return finish(check, file);
@@ -287,7 +287,7 @@ static bool is_secure(const char *pid)
 static int check_process(struct check *check, const char *pid)
 {
 	struct attach_target target;
-	char link[64], program[PATH_MAX], why[PATH_MAX + 256];
+	char why[PATH_MAX + 256];
 	int mapped = attach_look(atoi(pid), "libtagalong.so", why, sizeof(why));
 
 	if (mapped < 0) {
@@ -304,17 +304,11 @@ static int check_process(struct check *check, const char *pid)
 		OBSTACLE(check, "it was started with other rights than its caller's (AT_SECURE)");
 	if (status_number(pid, "Seccomp") == 2)
 		note(check, "caveat:", "it filters its system calls (seccomp)");
-	snprintf(link, sizeof(link), "/proc/%s/exe", pid);
-	ssize_t size = readlink(link, program, sizeof(program) - 1);
-	program[size > 0 ? size : 0] = '\0';
-	/* Seen through the link: the process may live in another root. */
-	if (attach_examine(link, &target) == 0)
+	if (attach_examine_process(atoi(pid), &target) == 0)
 		note_caveats(check, &target);
 	if (!mapped)
-		note(check, "hint:",
-		     "a running process can't be joined: start it with `tagalong "
-		     "run`; `tagalong check %s` tells about the program",
-		     program);
+		note(check,
+		     "hint:", "a running process can't be joined: start it with `tagalong run`");
 	check_machine(check);
 	return finish(check, pid);
 }

@@ -170,6 +170,23 @@ static void start_exporter(struct run *run)
 	run->command.segment = run->segment;
 }
 
+/*
+ * Another loader than glibc's could fail to resolve the library's symbols and refuse to start the
+ * program, so a command that has one runs without it.
+ */
+static bool is_harmed(const struct run *run)
+{
+	struct attach_target target;
+	char file[PATH_MAX], why[PATH_MAX + 256];
+
+	if (attach_find(run->command.argv[0], NULL, file) < 0 ||
+	    attach_examine(file, &target) < 0 || !(target.obstacles & ATTACH_OTHER_LIBC))
+		return false;
+	log_line(LOG_WARN, "run", "not traced: %s",
+		 attach_explain(&target, ATTACH_OTHER_LIBC, why, sizeof(why)));
+	return true;
+}
+
 /* The rings keep what was written meanwhile; the new exporter goes on from there. */
 static void restart_exporter(struct run *run)
 {
@@ -288,14 +305,9 @@ static void judge_by_file(struct run *run)
 	char file[PATH_MAX];
 
 	if (run->looked_ok || attach_find(run->command.argv[0], NULL, file) < 0 ||
-	    attach_examine(file, &target) < 0)
+	    attach_examine(file, &target) < 0 || !target.obstacles)
 		return;
-	for (unsigned bit = 1; bit < ATTACH_OBSTACLES_END; bit <<= 1) {
-		if (target.obstacles & bit) {
-			attach_explain(&target, bit, run->why_not, sizeof(run->why_not));
-			return;
-		}
-	}
+	attach_explain(&target, attach_first_obstacle(&target), run->why_not, sizeof(run->why_not));
 }
 
 /* ---- standing in for the command ---------------------------------------------------------- */
@@ -424,7 +436,8 @@ int command_run(int argc, char **argv)
 	run.init = getpid() == 1;
 	if (!run.init)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
-	start_exporter(&run);
+	if (!is_harmed(&run))
+		start_exporter(&run);
 	result = launch_start_command(&run.command, &run.signals, &run.reaper.command);
 	if (result < 0) {
 		stop_exporter(&run);
