@@ -44,7 +44,7 @@ static int looks_like_request(const char *at, size_t size)
 	       ((at[i] >= 'A' && at[i] <= 'Z') || (i && at[i] == '-')))
 		i++;
 	if (i == size)
-		return i < METHOD_MAX ? -2 : 0;
+		return -2;
 	if (i == 0 || at[i] != ' ')
 		return 0;
 	i++;
