@@ -107,30 +107,37 @@ class Peer:
         return self.received
 
 
-def exchange(port, data, piece=1 << 16, seed=1, half_close=False):
-    """Sends data to a server and returns all it answers until it closes the connection."""
+def exchange(port, data, piece=1 << 16, seed=1, patience=20):
+    """Sends data to a server and returns all it answers until it closes, or is silent for `patience` seconds."""
     rng = random.Random(seed)
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+
+    def send():
+        try:
+            send_in_pieces(sock, data, rng, piece)
+        except OSError:
+            pass  # a server may close before it has read all
+
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sender = threading.Thread(target=send_in_pieces, args=(sock, data, rng, piece))
+        sender = threading.Thread(target=send)
         sender.start()
-        if half_close:
-            sender.join()
-            sock.shutdown(socket.SHUT_WR)
-        while chunk := sock.recv(1 << 16):
-            received += chunk
+        try:
+            while chunk := sock.recv(1 << 16):
+                received += chunk
+        except (TimeoutError, ConnectionResetError):
+            pass
         sender.join()
     return received
 
 
 class CannedServer:
-    """Answers every request with the same bytes; keeps the bytes of each connection in order."""
+    """Answers every request with the same bytes; keeps each request's bytes."""
 
     def __init__(self, answer, port=0):
         self.answer = answer
-        self.connections = []
-        self.listener = socket.create_server(("127.0.0.1", port), backlog=64, reuse_port=False)
+        self.requests = []
+        self.listener = socket.create_server(("127.0.0.1", port), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
@@ -144,8 +151,6 @@ class CannedServer:
             threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
-        index = len(self.connections)
-        self.connections.append(b"")
         waiting = b""
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with sock:
@@ -156,12 +161,15 @@ class CannedServer:
                     return
                 if not data:
                     return
-                self.connections[index] += data
+                if not waiting and b"100-continue" in data and message_size(data) is None:
+                    sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
                 waiting += data
                 while (size := message_size(waiting)) is not None:
-                    waiting = waiting[size:]
+                    request, waiting = waiting[:size], waiting[size:]
+                    self.requests.append(request)
                     sock.sendall(self.answer)
-                    if b"connection: close" in self.answer.lower():
+                    head = (request + self.answer).lower()
+                    if b"connection: close" in head or b" http/1.0\r\n" in head:
                         return
 
     def close(self):

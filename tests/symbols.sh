@@ -1,0 +1,58 @@
+#!/bin/sh
+# symbols.sh - checks what the built library exports, imports and needs, and that it loads.
+#
+#   tests/symbols.sh build/libtagalong.so [preload/hooks.def]
+#
+# It lives in strangers' processes: one name too many shadows one of theirs, one library or symbol
+# version too new keeps a program from starting.
+set -eu
+export LC_ALL=C
+
+lib=$1
+list=${2:-$(dirname "$0")/../preload/hooks.def}
+floor=2.17
+failed=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Prints each line of the standard input as a failure of that kind.
+refuse() {
+	while read -r what; do
+		echo "symbols: $1: $what" >&2
+		echo "$what" >>"$work/failures"
+	done
+}
+
+sed -nE 's/^(BEFORE|AFTER|AROUND|WAIT|CUSTOM) *\(([^,]*,){3} *([A-Za-z0-9_]+) *,.*/\3/p' "$list" |
+	sort >"$work/listed"
+nm -D --defined-only "$lib" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort >"$work/exported"
+nm -D --undefined-only "$lib" | awk '{ print $NF }' | sort >"$work/imported"
+
+grep -cE '^[A-Z]+ *\(' "$list" >"$work/rows" || true
+if [ "$(cat "$work/rows")" != "$(wc -l <"$work/listed")" ]; then
+	echo "$(cat "$work/rows") rows, $(wc -l <"$work/listed") names" | refuse "rows of $list not understood"
+fi
+uniq -d "$work/listed" | refuse "listed twice"
+comm -23 "$work/exported" "$work/listed" | refuse "exported, but not in $list"
+comm -13 "$work/exported" "$work/listed" | refuse "in $list, but not exported"
+sed 's/@.*//' "$work/imported" | sort -u | comm -12 - "$work/listed" |
+	refuse "interposed, and used from outside as well"
+
+readelf -dW "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vxE 'libc\.so\.6|ld-linux.*' |
+	refuse "needs a library other than libc" || true
+readelf -dW "$lib" | grep -o TEXTREL | refuse "not position-independent" || true
+sed -n 's/.*@//p' "$work/imported" | sort -u | while read -r version; do
+	newest=$(printf '%s\nGLIBC_%s\n' "$version" "$floor" | sort -V | tail -n1)
+	[ "$newest" = "GLIBC_$floor" ] || grep "@$version\$" "$work/imported"
+done | refuse "newer than glibc $floor"
+
+stack=$(readelf -lW "$lib" | awk '$1 == "GNU_STACK" { print $7 }')
+[ "$stack" = RW ] || echo "GNU_STACK has flags '$stack'" | refuse "executable stack"
+
+# The loader only complains and goes on, with status 0.
+LD_BIND_NOW=1 LD_PRELOAD=$(realpath "$lib") /bin/true 2>"$work/loader" || echo "status $?" >>"$work/loader"
+refuse "does not load" <"$work/loader"
+
+[ ! -e "$work/failures" ] || failed=1
+[ $failed = 1 ] || echo "symbols: $(wc -l <"$work/exported") names exported, all in the list; needs only libc"
+exit $failed
