@@ -102,8 +102,17 @@ static int add_slot(struct segment_file *file)
 	if (result != 0)
 		return result;
 	file->slot_count = index + 1;
-	atomic_store_explicit(&file->header->slot_count, index + 1, memory_order_release);
+	/* A process may have raised it further meanwhile: never lower it. */
+	atomic_compare_exchange_strong(&file->header->slot_count, &index, index + 1);
 	return 0;
+}
+
+/* Slots that processes added themselves; a count that can't be is met by add_slot's own limits. */
+static void follow(struct segment_file *file)
+{
+	while (file->slot_count < atomic_load(&file->header->slot_count))
+		if (add_slot(file) != 0)
+			return;
 }
 
 int segment_file_grow(struct segment_file *file, uint32_t free_slots)
@@ -111,6 +120,7 @@ int segment_file_grow(struct segment_file *file, uint32_t free_slots)
 	uint32_t available = 0;
 	int added = 0;
 
+	follow(file);
 	for (uint32_t i = 0; i < file->slot_count; i++) {
 		if (atomic_load_explicit(&file->slots[i]->state, memory_order_relaxed) == SLOT_FREE)
 			available++;

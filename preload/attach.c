@@ -15,6 +15,9 @@
 
 #define RETRY_NS 20000000u /* the exporter reserves slots ahead within its polling interval */
 
+/* Others that start at the same time may take what was added. */
+#define CLAIM_TRIES 8
+
 enum attach_state { ATTACH_NONE, ATTACH_BUSY, ATTACH_DONE, ATTACH_NEVER };
 
 static _Atomic uint32_t state;
@@ -136,17 +139,13 @@ static int header_fits(const struct segment_header *at)
 	       at->span_bytes == SPAN_BYTES;
 }
 
-static struct slot *claim(long fd, const struct segment_header *at, uint64_t file_size)
+static struct slot *claim(long fd, uint32_t count)
 {
-	uint32_t count = atomic_load(&at->slot_count);
-
 	for (uint32_t i = 0; i < count && i < SEGMENT_SLOTS_MAX; i++) {
-		struct slot *candidate;
+		struct slot *candidate =
+			map_shared(fd, segment_slot_offset(i), sizeof(struct slot));
 		uint32_t free_state = SLOT_FREE;
 
-		if (segment_slot_offset(i) + sizeof(struct slot) > file_size)
-			break;
-		candidate = map_shared(fd, segment_slot_offset(i), sizeof(struct slot));
 		if (!candidate)
 			break;
 		if (atomic_compare_exchange_strong(&candidate->state, &free_state, SLOT_CLAIMED))
@@ -154,6 +153,37 @@ static struct slot *claim(long fd, const struct segment_header *at, uint64_t fil
 		sys_unmap(candidate, sizeof(struct slot));
 	}
 	return NULL;
+}
+
+/*
+ * Many workers may start between two looks of the exporter, which keeps only a few slots ahead. Who
+ * finds none adds one: its bytes are reserved before the count tells of it, and to reserve twice
+ * does no harm.
+ */
+static int add_slot(long fd, struct segment_header *at, uint32_t count)
+{
+	if (count >= SEGMENT_SLOTS_MAX ||
+	    sys_call6(SYS_fallocate, fd, 0, (long)segment_slot_offset(count), sizeof(struct slot),
+		      0, 0))
+		return -EAGAIN;
+	atomic_compare_exchange_strong(&at->slot_count, &count, count + 1);
+	return 0;
+}
+
+static struct slot *claim_or_add(long fd, struct segment_header *at, uint64_t file_size)
+{
+	struct slot *claimed = NULL;
+
+	for (int tries = 0; !claimed && tries < CLAIM_TRIES; tries++) {
+		uint32_t count = atomic_load(&at->slot_count);
+
+		if (tries == 0 && segment_slot_offset(count) > file_size)
+			break;
+		claimed = claim(fd, count);
+		if (!claimed && add_slot(fd, at, count))
+			break;
+	}
+	return claimed;
 }
 
 /* 0: a slot is ours; -EAGAIN: later; another: this session will never do. */
@@ -172,7 +202,7 @@ static int attach_to(const char *path)
 	mapped = map_shared(fd, 0, SEGMENT_HEADER_BYTES);
 	if (!mapped || !header_fits(mapped))
 		goto out;
-	claimed = claim(fd, mapped, (uint64_t)status.st_size);
+	claimed = claim_or_add(fd, mapped, (uint64_t)status.st_size);
 	result = claimed ? 0 : -EAGAIN;
 out:
 	sys_call3(SYS_close, fd, 0, 0);

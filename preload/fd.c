@@ -111,8 +111,11 @@ struct conn *fd_connection(int fd)
 		return conn;
 	if (fd_classify(fd) != FD_CONNECTION)
 		return NULL;
+	/* Without a slot yet it stays unknown: the next call on it asks again. */
+	if (!attach_ready())
+		return NULL;
 	word = word_of(fd);
-	conn = word && attach_ready() ? conn_new() : NULL;
+	conn = word ? conn_new() : NULL;
 	entry = FD_UNKNOWN;
 	if (word && atomic_compare_exchange_strong(word, &entry, conn ? entry_for(conn) : FD_OTHER))
 		return conn;
