@@ -17,8 +17,13 @@
 #define LIMIT_MAX     100000
 #define SHOWN_MAX     10 /* traces that one ID may stand for */
 #define SHORT_ID      8
-#define STATUS_ERROR  2
 #define CELL_BYTES    4096
+
+/* Of the list: all but name and request ID, with the gaps. */
+#define FIXED_COLUMNS  81
+#define NAME_MIN       24
+#define REQUEST_ID_MIN 10
+#define REQUEST_ID_MAX 36
 
 struct traces {
 	struct trace_filter filter;
@@ -198,8 +203,29 @@ static void print_cell(const struct terminal *terminal, const char *text, int wi
 	printf("%s%*s", cell, width - used, "");
 }
 
+/* Columns of varying width. */
+struct widths {
+	int name;
+	int request_id; /* 0: not shown */
+};
+
+/* On a terminal the request ID gets what is left of the line; for other programs it is whole. */
+static struct widths divide(const struct terminal *terminal)
+{
+	struct widths widths = {.name = NAME_MIN, .request_id = REQUEST_ID_MAX};
+	int rest = terminal->columns - FIXED_COLUMNS;
+
+	if (rest - REQUEST_ID_MAX > NAME_MIN)
+		widths.name = rest - REQUEST_ID_MAX;
+	else if (isatty(STDOUT_FILENO))
+		widths.request_id = rest - NAME_MIN;
+	if (widths.request_id < REQUEST_ID_MIN)
+		widths.request_id = 0;
+	return widths;
+}
+
 static void print_trace_line(const struct terminal *terminal, const struct trace_row *row,
-			     int name_width)
+			     struct widths widths)
 {
 	const bool red = terminal->color && row->errors > 0;
 	const int method = strcspn(row->root.name, " ");
@@ -219,20 +245,20 @@ static void print_trace_line(const struct terminal *terminal, const struct trace
 		snprintf(text, sizeof(text), "%.*s %s", method, row->root.name, row->root.target);
 	else
 		snprintf(text, sizeof(text), "%s", row->root.name);
-	print_cell(terminal, text, name_width);
+	print_cell(terminal, text, widths.name);
 	printf("  %8s  %5d  %6d  ", terminal_duration(row->duration_ns, text, sizeof(text)),
 	       row->spans, row->errors);
 	if (row->root.http_status > 0)
-		printf("%6d  ", row->root.http_status);
+		printf("%6d", row->root.http_status);
 	else
-		printf("%6s  ", "-");
-	terminal_fit(terminal, row->root.request_id, 36, cell, sizeof(cell));
-	printf("%s%s\n", cell, red ? "\033[0m" : "");
+		printf("%6s", "-");
+	terminal_fit(terminal, row->root.request_id, widths.request_id, cell, sizeof(cell));
+	printf("%s%s%s\n", cell[0] ? "  " : "", cell, red ? "\033[0m" : "");
 }
 
 static int list(struct traces *traces)
 {
-	const int name_width = traces->terminal.columns > 140 ? traces->terminal.columns - 112 : 28;
+	const struct widths widths = divide(&traces->terminal);
 	struct trace_row *rows;
 	int count = store_read_traces(traces->store, &traces->filter, &rows);
 
@@ -241,16 +267,16 @@ static int list(struct traces *traces)
 		return 1;
 	}
 	if (count > 0 && !traces->json)
-		printf("%-18s  %-8s  %-14s  %-*s  %8s  %5s  %6s  %6s  REQUEST ID\n", "TIME",
-		       "TRACE", "SERVICE", name_width, "NAME", "DURATION", "SPANS", "ERRORS",
-		       "STATUS");
+		printf("%-18s  %-8s  %-14s  %-*s  %8s  %5s  %6s  %6s%s\n", "TIME", "TRACE",
+		       "SERVICE", widths.name, "NAME", "DURATION", "SPANS", "ERRORS", "STATUS",
+		       widths.request_id ? "  REQUEST ID" : "");
 	if (count == 0 && !traces->json)
 		fputs("no traces\n", stderr);
 	for (int i = 0; i < count; i++) {
 		if (traces->json)
 			print_trace_json(&rows[i]);
 		else
-			print_trace_line(&traces->terminal, &rows[i], name_width);
+			print_trace_line(&traces->terminal, &rows[i], widths);
 	}
 	store_read_free_traces(rows, count);
 	return 0;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tagalong_e2e.machine import LIBRARY, TAGALONG, wait_for
+from tagalong_e2e.machine import LIBRARY, TAGALONG, free_port, wait_for
 
 PYTHON = "/usr/bin/python3"
 NOBODY = 65534
@@ -345,7 +345,8 @@ def test_exporter_has_a_session_of_its_own_and_ends_with_the_command(machine):
 
 def test_killed_exporter_is_started_again_on_the_same_segment(machine):
     process = machine.start_traced(["sleep", "60"], "sleeper")
-    first = wait_for(lambda: exporter_of(process.pid), "the exporter runs")
+    wait_for(lambda: len(children(process.pid)) == 2, "the exporter is ready and the command runs")
+    first = exporter_of(process.pid)
     segment = command_line(first)[command_line(first).index("--segment") + 1]
     os.kill(first, signal.SIGKILL)
     second = wait_for(lambda: exporter_of(process.pid) not in (None, first) and exporter_of(process.pid),
@@ -364,6 +365,20 @@ def test_killed_launcher_takes_its_exporter_along(machine):
     machine.running.remove(process)
     wait_for(lambda: not Path(f"/proc/{exporter}").exists(), "the exporter is gone")
     machine.sweep()
+
+
+def test_shortest_commands_keep_their_spans(machine):
+    port = free_port()
+    machine.start_server([PYTHON, "-m", "http.server", "--bind", "127.0.0.1", str(port)], port)
+    for i in range(10):
+        # A new one each time: making it is the slowest part of the exporter's start.
+        store = machine.directory / f"{i}.db"
+        done = run(machine, "curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{port}/",
+                   env={"TAGALONG_STORE": store})
+        assert (done.returncode, done.stderr) == (0, "")
+        database = sqlite3.connect(store)
+        assert database.execute("SELECT service FROM spans").fetchall() == [("curl",)]
+        database.close()
 
 
 DAEMON = """
