@@ -118,6 +118,41 @@ $(O)/tests/java/%.class: tests/e2e/programs/%.java
 	@echo "  JAVAC   $<"
 	$(Q)javac -d $(@D) $<
 
+# A fuzz target is built with the sanitizers from the sources that it tests; name them here.
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 60
+FUZZ_fuzz_http1 := preload/http1.c preload/http1_body.c preload/http1_detect.c preload/mask.c
+FUZZ_fuzz_tracecontext := preload/tracecontext.c preload/b3.c
+
+.SECONDEXPANSION:
+$(O)/tests/fuzz/%: tests/fuzz/%.c $$(FUZZ_$$*) $(wildcard preload/*.h exporter/*.h) $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  FUZZ    $<"
+	$(Q)$(FUZZ_CC) -g -O1 $(filter-out -M%,$(COMMON)) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $(filter %.c,$^) $(FUZZ_LIBS_$*)
+
+fuzz: $(FUZZ) ## fuzz for FUZZ_SECONDS=60 in all; what is found stays below build/
+	@set -e; for t in $(FUZZ); do echo "  RUN     $$t"; mkdir -p $$t.corpus; \
+	$$t -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZ)))) -max_len=8192 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix=$$t- $$t.corpus tests/fuzz/corpus/$${t##*/} >$$t.log 2>&1 || \
+		{ tail -n 40 $$t.log; exit 1; }; \
+	sed -n 's/^stat::number_of_executed_units: */          runs: /p' $$t.log; done
+
+symbols: $(O)/libtagalong.so ## compare the library's exports with hooks.def, check what it needs
+	@tests/symbols.sh $<
+
+# What nobody wrote by hand is not formatted: the files that git ignores.
+FORMATTED = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+
+lint: $(PROTO_H) ## clang-tidy, cppcheck, shellcheck, sizes and first lines of files
+	@tests/lint.sh 2 $(filter-out -M% -W% -f%,$(EXPORTER_CFLAGS))
+
+format: ## rewrite the C files as .clang-format says
+	clang-format -i $(FORMATTED)
+
+format-check: ## fail if `make format` would change a file
+	@clang-format --dry-run -Werror $(FORMATTED)
+
 deps: ## install every Debian package that a target here needs
 	@tests/deps.sh build demo test bench
 
@@ -157,5 +192,5 @@ clean: ## remove build/
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-.PHONY: all unit deps demo test check bench install uninstall clean help FORCE
+.PHONY: all unit fuzz symbols lint format format-check deps demo test check bench install uninstall clean help FORCE
 -include $(wildcard $(O)/*/*.d $(O)/*/*/*.d)

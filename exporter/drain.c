@@ -329,7 +329,7 @@ static int tell_inflight(struct drain *drain, struct batch *batch, uint32_t inde
 			return 0;
 		if (!ending.message)
 			ending.message = arena_text(&batch->arena, message, strlen(message));
-		if (record_parse(&batch->arena, &entry->span, INFLIGHT_ROOM, drain->now_ns,
+		if (record_parse(&batch->arena, &entry->span, INFLIGHT_ROOM, source->since_ns,
 				 &record) != 0)
 			drops_add(drain->drops, DROPS_MALFORMED, 1);
 		else

@@ -209,14 +209,20 @@ void conn_eof(struct conn *conn, struct stream *stream)
 	conn_end_first(conn, sys_now_ns());
 }
 
+void conn_finish(struct conn *conn)
+{
+	conn_fail(conn, FAILURE_CLOSED, 0);
+	stream_clear(&conn->in);
+	stream_clear(&conn->out);
+	conn->role = ROLE_OPAQUE;
+}
+
 void conn_give_up(struct conn *conn, enum span_failure failure)
 {
 	if (conn->role == ROLE_SERVER || conn->role == ROLE_CLIENT)
 		attach_count(DROP_GAVE_UP);
 	conn_fail(conn, failure, 0);
-	stream_clear(&conn->in);
-	stream_clear(&conn->out);
-	conn->role = ROLE_OPAQUE;
+	conn_finish(conn);
 }
 
 enum span_failure conn_failure_of(int error_number)
@@ -301,9 +307,7 @@ void conn_put(struct conn *conn)
 		return;
 	if (conn_lock(conn)) {
 		conn_eof(conn, &conn->out);
-		conn_fail(conn, FAILURE_CLOSED, 0);
-		stream_clear(&conn->in);
-		stream_clear(&conn->out);
+		conn_finish(conn);
 		conn_unlock(conn);
 	}
 	atomic_fetch_add(&conn->generation, 1);

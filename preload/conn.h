@@ -77,6 +77,9 @@ void conn_unlock(struct conn *conn);
 /* Fills in peer and local address by system calls, once. */
 void conn_address(struct conn *conn, int fd);
 
+/* The program is done with it: what is in flight ends, what follows is not looked at. */
+void conn_finish(struct conn *conn);
+
 /* Nothing of it is understood from now on; what is in flight ends with `failure`. */
 void conn_give_up(struct conn *conn, enum span_failure failure);
 

@@ -44,9 +44,12 @@ static void key_decode(struct key *key, const char *at, const char *end, int fla
 	key->size = 0;
 	while (at < end) {
 		char c = *at++;
-		if (c == '%' && end - at >= 2 && hex_digit(at[0]) >= 0 && hex_digit(at[1]) >= 0) {
-			c = (char)(hex_digit(at[0]) << 4 | hex_digit(at[1]));
-			at += 2;
+		if (c == '%' && end - at >= 2) {
+			int high = hex_digit(at[0]), low = hex_digit(at[1]);
+			if (high >= 0 && low >= 0) {
+				c = (char)(high << 4 | low);
+				at += 2;
+			}
 		}
 		if (flat && (c == '-' || c == '_'))
 			continue;

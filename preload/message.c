@@ -105,8 +105,6 @@ static uint64_t conn_reference(const struct conn *conn)
 /* How sure the thread's current context is for a request on that connection. */
 static enum span_link current_link(struct thread *self, const struct conn *conn)
 {
-	if (self->link == SPAN_LINK_GUESS_THREAD && self->calls++ == 0)
-		return SPAN_LINK_CONTEXT;
 	if (self->link >= SPAN_LINK_GUESSES)
 		return self->link;
 	if (self->waits == THREAD_LOOPS && self->reply_from == conn_reference(conn))

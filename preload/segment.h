@@ -135,7 +135,7 @@ enum span_link {
 	SPAN_LINK_OWN,         /* client: a traceparent that the program wrote itself */
 	SPAN_LINK_GUESSES = 16,
 	SPAN_LINK_GUESS_REUSED = 16,    /* sent on the very connection whose reply was just read */
-	SPAN_LINK_GUESS_THREAD = 17,    /* a thread started in this context, after its first call */
+	SPAN_LINK_GUESS_THREAD = 17,    /* a thread that was started in this context */
 	SPAN_LINK_GUESS_TARGET = 18,    /* a request in flight has the same method and target */
 	SPAN_LINK_GUESS_INHERITED = 19, /* through a context that was itself a guess, or a fork */
 };

@@ -22,14 +22,6 @@ static struct stream *direction(struct conn *conn, enum stream_way way)
 	return way == STREAM_IN ? &conn->in : &conn->out;
 }
 
-/* An upgraded or tunnelled connection: the story ends here, and not as a failure. */
-static void leave_http(struct conn *conn)
-{
-	stream_clear(&conn->in);
-	stream_clear(&conn->out);
-	conn->role = ROLE_OPAQUE;
-}
-
 /* The message in that direction is complete. */
 static void message_done(struct conn *conn, enum stream_way way)
 {
@@ -83,8 +75,9 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 		return;
 	}
 	if (head->kind == HTTP1_RESPONSE && stream->body.mode == HTTP1_BODY_OPAQUE) {
+		/* Upgraded or tunnelled: the story ends here, and not as a failure. */
 		conn_end_first(conn, sys_now_ns());
-		leave_http(conn);
+		conn_finish(conn);
 		return;
 	}
 	if (stream->body.mode == HTTP1_BODY_NONE || stream->body.done)

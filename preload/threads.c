@@ -62,7 +62,6 @@ void *threads_start(void *argument)
 			    birth.link >= SPAN_LINK_GUESSES ? SPAN_LINK_GUESS_INHERITED
 							    : SPAN_LINK_GUESS_THREAD,
 			    0);
-		self->calls = 0;
 		thread_leave(self);
 	}
 	return birth.start(birth.argument);

@@ -233,6 +233,6 @@ void request_id_format(const uint8_t random[16], char out[REQUEST_ID_SIZE])
 			*out++ = '-';
 		hex_format(from, groups[i], out);
 		from += groups[i];
-		out += 2 * groups[i];
+		out += (size_t)2 * groups[i];
 	}
 }

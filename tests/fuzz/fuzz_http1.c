@@ -13,6 +13,7 @@
 			abort();                                                                   \
 	} while (0)
 
+/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer gives the name */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_within(struct http1_text text, const char *at, long size)

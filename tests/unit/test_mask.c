@@ -20,11 +20,11 @@ struct query_case {
 static void assert_masked(const struct mask_keys *keys, const struct query_case *c)
 {
 	size_t size = strlen(c->query), expected = strlen(c->expected);
-	char *copy = malloc(size + 1), *out = malloc(expected + 1);
+	/* Of the exact size, so that a sanitizer sees each byte too many. */
+	char *copy = malloc(size ? size : 1), *out = malloc(expected ? expected : 1);
 	int cut = 0;
 
 	memcpy(copy, c->query, size);
-	copy = realloc(copy, size ? size : 1);
 	assert_int_equal(mask_query(keys, copy, size, out, expected, &cut), expected);
 	assert_memory_equal(out, c->expected, expected);
 	assert_int_equal(cut, 0);

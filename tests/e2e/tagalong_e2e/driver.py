@@ -21,6 +21,7 @@ class Request:
     headers: list = field(default_factory=list)
     answer: bytes = b""
     error: str = ""
+    retries: int = 0
 
     @property
     def target(self):
@@ -93,6 +94,7 @@ def _work(port, todo, timeout):
             connection = None
             # The server may close an idle connection while we write to it; ask again on a new one.
             if not fresh and isinstance(error, (http.client.RemoteDisconnected, ConnectionError)):
+                request.retries += 1
                 todo.put(request)
             else:
                 request.error = repr(error)

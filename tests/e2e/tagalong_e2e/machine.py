@@ -131,6 +131,7 @@ class Machine:
         except subprocess.TimeoutExpired:
             code = None
         self.sweep(process.pid)
+        self.settle()
         if code is None:
             kill(process.pid, signal.SIGKILL)
             process.wait()
@@ -138,6 +139,15 @@ class Machine:
         if process in self.running:
             self.running.remove(process)
         return code
+
+    def settle(self):
+        """Waits until private exporters, which outlive the last process they serve, have shipped all and ended."""
+        def exporters():
+            return [pid for pid in self.leftovers() if command_of(pid)[1:2] == ["export"] and os.getsid(pid) == pid
+                    and pid not in [process.pid for process in self.running]]
+        # With a program of the test still running under another exporter there is nothing to wait for.
+        if not [one for one in self.running if command_of(one.pid)[1:2] == ["run"] and one.poll() is None]:
+            wait_for(lambda: not exporters(), "the exporters end by themselves", 10)
 
     def sweep(self, session=None):
         """Kills what is left of a session (of the test, without one); returns what there was."""
@@ -172,6 +182,13 @@ class Machine:
         if not os.environ.get("TAGALONG_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
         assert not alive, f"processes {alive} were left running"
+
+
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except (OSError, ProcessLookupError):
+        return []
 
 
 def kill(pid, how):
