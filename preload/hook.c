@@ -1,7 +1,6 @@
 /* hook.c - the interposed functions themselves, expanded from hooks.def. */
 #include "preload/hook.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 
 /*

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "preload/context.h"
+#include "preload/deepbind.h"
 #include "preload/environment.h"
 #include "preload/hook.h"
 #include "preload/names.h"
@@ -85,6 +86,19 @@ pid_t around_fork(void)
 	if (pid == 0 && process_alive && !thread_self.busy)
 		process_forked();
 	return pid;
+}
+
+/*
+ * The loader looks at its caller's address for the search path, so every other dlopen is a tail call that leaves the
+ * program as the caller. A path with a slash is not searched for.
+ */
+void *around_dlopen(const char *file, int mode)
+{
+	void *handle = real_dlopen(file, mode);
+
+	if (handle)
+		deepbind_rebind(handle);
+	return handle;
 }
 
 /*
