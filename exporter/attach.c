@@ -37,9 +37,11 @@ static int executable(const char *file)
 
 static int copy_path(char *out, const char *path)
 {
-	if (strlen(path) >= PATH_MAX)
+	size_t size = strlen(path) + 1;
+
+	if (size > PATH_MAX)
 		return -ENAMETOOLONG;
-	strcpy(out, path);
+	memcpy(out, path, size);
 	return 0;
 }
 
@@ -57,7 +59,7 @@ int attach_find(const char *name, const char *path, char *out)
 		path = "/bin:/usr/bin";
 	for (const char *at = path; name[0];) {
 		char candidate[PATH_MAX];
-		int size = strcspn(at, ":");
+		int size = (int)strcspn(at, ":");
 		int length = snprintf(candidate, sizeof(candidate), "%.*s%s%s", size, at,
 				      size > 0 ? "/" : "./", name);
 		int found = length < PATH_MAX ? executable(candidate) : -ENOENT;
@@ -365,7 +367,7 @@ static int has_environment(pid_t pid, const char *library)
 
 int attach_look(pid_t pid, const char *library, char *why, size_t room)
 {
-	struct attach_target target;
+	struct attach_target target = {0};
 	int mapped = has_mapped(pid, library);
 
 	if (mapped < 0)

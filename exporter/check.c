@@ -51,6 +51,7 @@ static void note(struct check *check, const char *kind, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is set up one line above. */
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	int size = snprintf(check->text + check->text_size, room, "  %-8s %s\n", kind, line);
@@ -231,7 +232,7 @@ static int finish(const struct check *check, const char *name)
 
 static int check_program(struct check *check, const char *name)
 {
-	struct attach_target target;
+	struct attach_target target = {0};
 	char file[PATH_MAX];
 	int result = attach_find(name, NULL, file);
 

@@ -128,7 +128,7 @@ static uint64_t address_to_offset(const struct image *image, const struct segmen
 static void read_dynamic(const struct image *image, const struct segments *segments,
 			 struct span_of_file dynamic, struct elf_facts *facts)
 {
-	const unsigned word = image->wide ? 8 : 4;
+	const uint64_t word = image->wide ? 8 : 4;
 	uint64_t count = dynamic.size / (2 * word);
 	struct span_of_file strings = {.offset = UINT64_MAX};
 
@@ -137,20 +137,20 @@ static void read_dynamic(const struct image *image, const struct segments *segme
 	/* The string table's place may come after the entries that refer to it. */
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t entry = dynamic.offset + i * 2 * word;
-		uint64_t value = get_number(image, entry + word, word);
-		if (get_number(image, entry, word) == DT_STRTAB)
+		uint64_t value = get_number(image, entry + word, (unsigned)word);
+		if (get_number(image, entry, (unsigned)word) == DT_STRTAB)
 			strings.offset = address_to_offset(image, segments, value);
-		if (get_number(image, entry, word) == DT_STRSZ)
+		if (get_number(image, entry, (unsigned)word) == DT_STRSZ)
 			strings.size = value;
 	}
 	for (uint64_t i = 0; i < count; i++) {
 		uint64_t entry = dynamic.offset + i * 2 * word;
-		uint64_t tag = get_number(image, entry, word);
+		uint64_t tag = get_number(image, entry, (unsigned)word);
 		if (tag == DT_NULL)
 			break;
 		if (tag != DT_NEEDED || facts->needed_count == ELF_NEEDED_MAX)
 			continue;
-		copy_text(image, strings, get_number(image, entry + word, word),
+		copy_text(image, strings, get_number(image, entry + word, (unsigned)word),
 			  facts->needed[facts->needed_count], ELF_NEEDED_NAME);
 		facts->needed_count++;
 	}

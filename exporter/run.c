@@ -292,7 +292,7 @@ static void look_for_library(struct run *run)
 	run->looks++;
 	if (result >= 0) {
 		run->looked_ok = true;
-		strcpy(run->why_not, result ? "" : why);
+		snprintf(run->why_not, sizeof(run->why_not), "%s", result ? "" : why);
 	}
 	if (run->looks == LOOKS)
 		report_not_attached(run);

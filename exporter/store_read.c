@@ -43,7 +43,7 @@ static char *make_uri(const char *path, const char *options)
 	for (; *path; path++)
 		at += strchr("%?#", *path) ? (size_t)sprintf(uri + at, "%%%02x", *path)
 					   : (size_t)sprintf(uri + at, "%c", *path);
-	strcpy(uri + at, options);
+	memcpy(uri + at, options, strlen(options) + 1);
 	return uri;
 }
 
@@ -235,7 +235,7 @@ static uint8_t *seen_place(struct seen *seen, const uint8_t *id)
 	static const uint8_t zeros[STORE_TRACE_ID];
 	uint64_t hash;
 
-	memcpy(&hash, id + STORE_TRACE_ID - sizeof(hash), sizeof(hash));
+	memcpy(&hash, id + (STORE_TRACE_ID - sizeof(hash)), sizeof(hash));
 	for (size_t i = hash % seen->room;; i = (i + 1) % seen->room)
 		if (memcmp(seen->ids[i], id, STORE_TRACE_ID) == 0 ||
 		    memcmp(seen->ids[i], zeros, STORE_TRACE_ID) == 0)
@@ -330,7 +330,7 @@ int store_read_traces(struct store_read *store, const struct trace_filter *filte
 	struct trace_row *found = calloc(filter->limit, sizeof(*found));
 	struct seen seen = {0};
 	sqlite3_stmt *newest = NULL;
-	uint8_t id[STORE_TRACE_ID];
+	uint8_t id[STORE_TRACE_ID] = {0};
 	int count = 0, result = found ? 0 : -ENOMEM, step = SQLITE_DONE;
 
 	/* Answered from the index alone; ends as soon as there are enough. */
@@ -385,7 +385,7 @@ static bool parse_prefix(const char *text, uint8_t *low, uint8_t *high)
 {
 	size_t length = strlen(text);
 
-	if (length < PREFIX_MIN || length > 2 * STORE_TRACE_ID)
+	if (length < PREFIX_MIN || length > (size_t)2 * STORE_TRACE_ID)
 		return false;
 	memset(low, 0, STORE_TRACE_ID);
 	memset(high, 0xff, STORE_TRACE_ID);

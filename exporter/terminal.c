@@ -124,7 +124,7 @@ int terminal_fit(const struct terminal *terminal, const char *text, int columns,
 		used += width;
 	}
 	if (*text && filled + strlen(ellipsis) < room) {
-		strcpy(out + filled, ellipsis);
+		memcpy(out + filled, ellipsis, strlen(ellipsis) + 1);
 		used++;
 	}
 	return used;

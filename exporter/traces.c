@@ -228,7 +228,7 @@ static void print_trace_line(const struct terminal *terminal, const struct trace
 			     struct widths widths)
 {
 	const bool red = terminal->color && row->errors > 0;
-	const int method = strcspn(row->root.name, " ");
+	const int method = (int)strcspn(row->root.name, " ");
 	time_t seconds = row->start_unix_ns / 1000000000;
 	char when[32] = "", text[CELL_BYTES], cell[CELL_BYTES];
 	struct tm local;

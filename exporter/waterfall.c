@@ -196,7 +196,7 @@ static void describe(const struct terminal *terminal, const struct waterfall_nod
 	const struct span_row *row = node->row;
 	const char *mark = row->guess[0] ? "~" : node->orphan ? "?" : "";
 	const char *arrow = row->kind != KIND_CLIENT ? "" : terminal->utf8 ? "\u2192 " : "> ";
-	int method = strcspn(row->name, " ");
+	int method = (int)strcspn(row->name, " ");
 
 	if (row->target[0])
 		snprintf(out, room, "%s%s%.*s %s", mark, arrow, method, row->name, row->target);
