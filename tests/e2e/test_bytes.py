@@ -1,6 +1,5 @@
 # test_bytes.py - awkward I/O under the shim: the peer gets the program's own bytes, plus our headers, no others.
 import json
-import random
 
 import pytest
 
@@ -61,6 +60,8 @@ DRIBBLES = ("one", "random", "none", "nrandom")
 def write_steps(data, by_kernel):
     """Steps that write data; with by_kernel a body of known length is a step of its own."""
     head = data.find(b"\r\n\r\n") + 4
+    if data.startswith((b"HTTP/1.1 100", b"HTTP/1.1 103")):
+        return [f"w {head}", *write_steps(data[head:], by_kernel)]
     if not by_kernel or b"chunked" in data[:head] or head in (3, len(data)):
         return [f"w {len(data)}"]
     return [f"w {head}", f"b {len(data) - head}"]
@@ -119,7 +120,7 @@ def test_bytes_are_the_programs_own(machine, collector, role, write, read, kind,
     by_kernel = write.lstrip("n") in ("sendfile", "splice", "random")
     script, turns, own, others = script_for(role, pairs, tail, pipelined and not by_kernel, kind == "6", by_kernel)
     slow = write.startswith("n")
-    peer = Peer(place(machine, kind), turns, role == "connect", slow=slow, piece=random.Random(1).choice([3000, 50]))
+    peer = Peer(place(machine, kind), turns, role == "connect", slow=slow, piece=50 if read == "read" else 3000)
     address = f"u:{peer.address}" if kind == "u" else f"{kind}:{peer.address[1]}"
     if role == "connect":
         peer.start()
@@ -130,7 +131,8 @@ def test_bytes_are_the_programs_own(machine, collector, role, write, read, kind,
     assert without_added(received) == own
     counts = added(received)
     wanted = len(pairs)
-    if write in DRIBBLES:
+    if write in DRIBBLES or (pipelined and role == "connect"):
+        # A head that begins in the middle of a write need not get the headers, but nothing may break.
         assert counts["x-request-id"] <= wanted and counts["traceparent"] <= wanted
     else:
         assert counts["x-request-id"] == wanted

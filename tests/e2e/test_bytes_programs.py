@@ -107,10 +107,10 @@ def test_client_and_backend_see_the_same_server(machine, name):
     traced_sent, traced = see_server(machine, front, port, backend_port, True)
     for talk, answer in traced.items():
         assert without_dates(without_added(answer)) == without_dates(bare[talk]), talk
-        # A server that reads a request answers it with one ID; what it refuses may go without.
+        # A server that reads a request answers it with one ID; what is not HTTP may go without.
         finals = sum(answer.count(line) for line in (b"HTTP/1.1 200", b"HTTP/1.0 200", b"HTTP/1.1 206"))
         assert added(bare[talk])["x-request-id"] == 0
-        assert finals <= added(answer)["x-request-id"] <= answer.count(b"HTTP/1."), talk
+        assert (0 if talk == "bad" else finals) <= added(answer)["x-request-id"] <= answer.count(b"HTTP/1."), talk
     assert sorted(without_added(one) for one in traced_sent) == sorted(sent)
     assert added(b"".join(traced_sent)) == {
         "traceparent": len(sent), "tracestate": 0, "x-request-id": len(sent)}

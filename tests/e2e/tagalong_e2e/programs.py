@@ -25,7 +25,8 @@ class Front:
 
 def write(machine_, name, text):
     path = machine_.directory / name
-    path.write_text(text)
+    if not path.exists() or path.read_text() != text:  # a second start must not change a page's date
+        path.write_text(text)
     path.chmod(0o644)
     return path
 
