@@ -351,8 +351,8 @@ static int64_t remove_before(struct store *store, uint64_t unix_ns, uint64_t row
 	int code;
 
 	snprintf(sql, sizeof(sql),
-		 "DELETE FROM spans WHERE (trace_id, span_id, kind) IN (SELECT trace_id, span_id, "
-		 "kind FROM spans WHERE start_unix_ns <= %lld ORDER BY start_unix_ns LIMIT %llu)",
+		 "DELETE FROM spans WHERE rowid IN (SELECT rowid FROM spans "
+		 "WHERE start_unix_ns <= %lld ORDER BY start_unix_ns LIMIT %llu)",
 		 (long long)unix_ns, (unsigned long long)rows);
 	code = sqlite3_exec(store->database, sql, NULL, NULL, NULL);
 	return code == SQLITE_OK ? sqlite3_changes(store->database) : -EIO;

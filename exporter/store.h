@@ -18,7 +18,7 @@
 	"duration_ns INTEGER NOT NULL, status INTEGER NOT NULL, status_message TEXT, "             \
 	"http_status INTEGER, error_type TEXT, request_id TEXT, target TEXT, "                     \
 	"resource_id INTEGER NOT NULL, attributes TEXT NOT NULL, "                                 \
-	"PRIMARY KEY(trace_id, span_id, kind)) WITHOUT ROWID;"                                     \
+	"PRIMARY KEY(trace_id, span_id, kind));"                                                   \
 	"CREATE INDEX IF NOT EXISTS spans_by_start ON spans(start_unix_ns);"
 
 struct store;
