@@ -44,6 +44,11 @@ int message_request_read(struct thread *self, struct conn *conn, int fd,
 	return 0;
 }
 
+static int is_interim(const struct http1_head *head)
+{
+	return head->status < 200 && head->status != 101;
+}
+
 /* The framing of a response depends on the request's method. */
 static void response_body(struct http1_body *body, const struct http1_head *head,
 			  const struct exchange *exchange)
@@ -54,11 +59,6 @@ static void response_body(struct http1_body *body, const struct http1_head *head
 		http1_body_of_response(body, head, "CONNECT", 7);
 	else
 		http1_body_of_response(body, head, "GET", 3);
-}
-
-static int is_interim(const struct http1_head *head)
-{
-	return head->status < 200 && head->status != 101;
 }
 
 /* Common to both sides: the oldest exchange is answered. 0: it was an interim response. */
@@ -85,7 +85,7 @@ void message_response_sent(struct conn *conn, const struct http1_head *head)
 uint32_t message_response_prepare(struct exchange *exchange, const struct http1_head *head)
 {
 	exchange->added_size = 0;
-	if (head->status < 200 || head->bare_lf || !exchange->request_id_size ||
+	if (is_interim(head) || head->bare_lf || !exchange->request_id_size ||
 	    head->field[HTTP1_REQUEST_ID].at)
 		return 0;
 	identity_add_line(exchange, "X-Request-ID", exchange->request_id,

@@ -56,7 +56,6 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 	struct stream *stream = direction(conn, way);
 	int result = 0;
 
-	stream_clear(stream);
 	stream->phase = PHASE_BODY;
 	if (head->kind == HTTP1_RESPONSE && !conn->first) {
 		conn_give_up(conn, FAILURE_PROTOCOL);
@@ -70,6 +69,8 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 		message_request_sent(conn, head);
 	else
 		message_response_sent(conn, head);
+	/* Only now: the head may lie in the buffer. */
+	stream_clear(stream);
 	if (result) {
 		conn_give_up(conn, FAILURE_OTHER);
 		return;
