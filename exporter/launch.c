@@ -129,9 +129,9 @@ static int wait_ready(int fd, int wait_ms)
 int launch_start_exporter(const struct launch_exporter *how, const struct launch_signals *signals,
 			  int wait_ms, pid_t *pid)
 {
-	int ready[2];
+	int ready[2] = {-1, -1};
 
-	if (pipe2(ready, O_CLOEXEC) < 0)
+	if (wait_ms > 0 && pipe2(ready, O_CLOEXEC) < 0)
 		return -errno;
 	pid_t child = fork();
 	if (child == 0) {
@@ -139,12 +139,16 @@ int launch_start_exporter(const struct launch_exporter *how, const struct launch
 		_exit(127);
 	}
 	int result = child < 0 ? -errno : 0;
-	close(ready[1]);
-	if (result == 0) {
+	if (result == 0)
 		*pid = child;
+	if (wait_ms <= 0)
+		return result;
+	close(ready[1]);
+	if (result == 0)
 		result = wait_ready(ready[0], wait_ms);
-	}
-	close(ready[0]);
+	/* One that is late must find its reader still there, or SIGPIPE ends it. */
+	if (result != -ETIMEDOUT)
+		close(ready[0]);
 	return result;
 }
 

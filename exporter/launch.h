@@ -30,9 +30,9 @@ struct launch_exporter {
 };
 
 /*
- * Starts `tagalong export` in a session of its own and waits at most `wait_ms` until the segment is
- * ready. Returns its pid or -errno: -ETIMEDOUT leaves it running, with the pid in *pid; after
- * -ECHILD it has given up on its own.
+ * Starts `tagalong export` in a session of its own and waits at most `wait_ms` (0: not at all)
+ * until the segment is ready. Returns 0 and its pid, or -errno: -ETIMEDOUT leaves it running, with
+ * the pid in *pid; after -ECHILD it has given up on its own.
  */
 int launch_start_exporter(const struct launch_exporter *how, const struct launch_signals *signals,
 			  int wait_ms, pid_t *pid);
