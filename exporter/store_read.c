@@ -333,7 +333,7 @@ int store_read_traces(struct store_read *store, const struct trace_filter *filte
 	uint8_t id[STORE_TRACE_ID] = {0};
 	int count = 0, result = found ? 0 : -ENOMEM, step = SQLITE_DONE;
 
-	/* Answered from the index alone; ends as soon as there are enough. */
+	/* Follows the index by start and ends as soon as there are enough. */
 	if (result == 0 && sqlite3_prepare_v2(store->database,
 					      "SELECT trace_id FROM spans "
 					      "ORDER BY start_unix_ns DESC",

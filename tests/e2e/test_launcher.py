@@ -631,7 +631,7 @@ CREATE TABLE spans(trace_id BLOB NOT NULL, span_id BLOB NOT NULL, kind INTEGER N
   service TEXT NOT NULL, name TEXT NOT NULL, start_unix_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
   status INTEGER NOT NULL, status_message TEXT, http_status INTEGER, error_type TEXT, request_id TEXT,
   target TEXT, resource_id INTEGER NOT NULL, attributes TEXT NOT NULL,
-  PRIMARY KEY(trace_id, span_id, kind)) WITHOUT ROWID;
+  PRIMARY KEY(trace_id, span_id, kind));
 CREATE INDEX spans_by_start ON spans(start_unix_ns);
 INSERT INTO resources VALUES(1, '{"service.name":"gateway"}');
 """
