@@ -15,7 +15,7 @@ packages_of() {
 		python3-requests python3-aiohttp php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
 		curl wget sqlite3 ;;
 	bench) echo nginx wrk valgrind ;;
-	lint) echo clang clang-format clang-tidy cppcheck shellcheck ;;
+	lint) echo clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck ;;
 	*)
 		echo "deps: no group named $1" >&2
 		exit 2

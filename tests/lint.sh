@@ -49,7 +49,7 @@ fi
 # uninitvar: takes what a function in another file fills in for uninitialised.
 # shellcheck disable=SC2086
 cppcheck -q -j"$jobs" --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-	--suppress=uninitvar --std=c11 --library=posix -D__x86_64__ -D_GNU_SOURCE -I. $c_files ||
+	--suppress=uninitvar --std=c11 --library=posix -D__x86_64__ -D_GNU_SOURCE '-DElfW(t)=Elf64_##t' -I. $c_files ||
 	complain "cppcheck"
 
 # clang-tidy counts the warnings that it was told not to show; anything else that it says is one.
