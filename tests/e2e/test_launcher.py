@@ -360,11 +360,13 @@ def test_killed_exporter_is_started_again_on_the_same_segment(machine):
 def test_killed_launcher_takes_its_exporter_along(machine):
     process = machine.start_traced(["sleep", "60"], "sleeper")
     exporter = wait_for(lambda: exporter_of(process.pid), "the exporter runs")
+    segment = Path(command_line(exporter)[command_line(exporter).index("--segment") + 1])
     process.send_signal(signal.SIGKILL)
     process.wait()
     machine.running.remove(process)
     wait_for(lambda: not Path(f"/proc/{exporter}").exists(), "the exporter is gone")
     machine.sweep()
+    segment.unlink(missing_ok=True)
 
 
 def test_shortest_commands_keep_their_spans(machine):
