@@ -166,6 +166,7 @@ static void hexadecimal_goes_out_and_in_again(void **state)
 #define A16   "aaaaaaaaaaaaaaaa"
 #define A64   A16 A16 A16 A16
 #define A120  A64 A16 A16 A16 "aaaaaaaa"
+#define A126  A64 A16 A16 A16 "aaaaaaaaaaaaaa"
 #define A256  A64 A64 A64 A64
 #define TEN   "a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,i=9,j=0"
 #define NULL_ ((const char *)NULL)
@@ -226,6 +227,7 @@ static const struct {
 	{TEXT("b=" A120 ",c=" A256 ",d=" A120 ",e=12345"),
 	 "b=" A120 ",c=" A256 ",d=" A120 ",e=12345"},
 	{TEXT("b=" A120 ",c=" A256 ",d=" A120 ",e=123456"), "b=" A120 ",d=" A120 ",e=123456"},
+	{TEXT("b=" A256 ",c=" A126 ",d=" A126 ",e=1"), "c=" A126 ",d=" A126 ",e=1"},
 	/* Then any, from the right. */
 	{TEXT("b=" A120 ",c=" A120 ",d=" A120 ",e=" A120 ",f=" A120 ",g=1"),
 	 "b=" A120 ",c=" A120 ",d=" A120 ",e=" A120},
@@ -301,6 +303,7 @@ static const struct b3_case b3_cases[] = {
 	{NULL, NULL, NULL, NULL, NULL, -1, 0, 0},
 	/* The single one goes first, unless it is of no use. */
 	{TRACE "-" SPAN "-0", "11111111111111111111111111111111", SPAN, "1", "1", 0, 0, 0},
+	{TRACE "-" SPAN "-d-x", TRACE, SPAN, "0", NULL, 0, 0, 0},
 	{"broken", TRACE, SPAN, "1", NULL, 1, 0, 0},
 	{TRACE "-" SPAN "-x", TRACE, SPAN, NULL, NULL, 0, 0, 1},
 };
