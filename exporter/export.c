@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +197,20 @@ static int export_node(const struct settings *settings, const struct options *op
 	return code;
 }
 
+/*
+ * From the ready byte on, somebody may ask us to end: that must wait until the loop can do it in
+ * order. pipeline.c lets them through.
+ */
+static void hold_ends(void)
+{
+	sigset_t ends;
+
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+}
+
 int command_export(int argc, char **argv)
 {
 	struct options options = {.ready_descriptor = -1, .exits_descriptor = -1};
@@ -208,6 +223,7 @@ int command_export(int argc, char **argv)
 		return result > 0 ? 0 : 2;
 	}
 	prepare_process();
+	hold_ends();
 	if (options.detach) {
 		options.exits_descriptor = -1;
 		options.ready_descriptor = go_into_background();

@@ -354,6 +354,9 @@ static void open_ship(struct pipeline *pipeline)
 static void start_handles(struct pipeline *pipeline)
 {
 	static const int numbers[2] = {SIGTERM, SIGINT};
+	sigset_t held;
+
+	sigemptyset(&held);
 
 	uv_timer_init(&pipeline->loop, &pipeline->timer);
 	pipeline->timer.data = pipeline;
@@ -365,7 +368,10 @@ static void start_handles(struct pipeline *pipeline)
 		uv_signal_init(&pipeline->loop, &pipeline->signals[i]);
 		pipeline->signals[i].data = pipeline;
 		uv_signal_start(&pipeline->signals[i], on_signal, numbers[i]);
+		sigaddset(&held, numbers[i]);
 	}
+	/* command_export holds them until here. */
+	sigprocmask(SIG_UNBLOCK, &held, NULL);
 }
 
 static void finish(struct pipeline *pipeline)

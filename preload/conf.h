@@ -54,6 +54,15 @@ extern struct conf conf __attribute__((visibility("hidden")));
  */
 int conf_init(char **environment, const char *command);
 
+/* The header fields to capture from messages of that kind; NULL: none. */
+static inline const struct http1_capture *conf_capture(int kind)
+{
+	const struct http1_capture *capture =
+		kind == HTTP1_REQUEST ? &conf.capture_request : &conf.capture_response;
+
+	return capture->count ? capture : NULL;
+}
+
 /* Whether a program of that name (path allowed) is on the list of those never touched. */
 int conf_never_touched(const char *program);
 

@@ -31,7 +31,10 @@ static void target_address(struct span_address *to, const struct sockaddr *from,
 	}
 }
 
-/* A failed connect inside a request is often the whole answer to "what happened?". */
+/*
+ * A failed connect is often the whole answer to "what happened?": inside a request, or in a program that serves none. A
+ * server's attempts of its own (health checks) are not told.
+ */
 static void tell_failure(struct thread *self, uint64_t context, uint8_t link,
 			 const struct span_address *peer, int error)
 {
@@ -42,13 +45,16 @@ static void tell_failure(struct thread *self, uint64_t context, uint8_t link,
 	char name[128];
 	size_t size;
 
-	if (!server || peer->family == ADDRESS_NONE)
+	if ((!server && exchange_served()) || peer->family == ADDRESS_NONE)
 		return;
 	now = sys_now_ns();
 	exchange = exchange_new(SPAN_INTERNAL, now);
 	if (!exchange)
 		return;
-	identity_from_context(self, exchange, server, link);
+	if (server)
+		identity_from_context(self, exchange, server, link);
+	else
+		identity_from_process(self, exchange);
 	span = exchange_span(exchange);
 	span->protocol = SPAN_CONNECT;
 	span->peer = *peer;
@@ -85,8 +91,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		struct span_address peer = {0};
 
 		target_address(&peer, to, size);
-		if (context)
-			tell_failure(self, context, self->link, &peer, error);
+		tell_failure(self, context, self->link, &peer, error);
 		return;
 	}
 	conn = fd_connection(fd);
@@ -106,6 +111,6 @@ void connect_asked(struct thread *self, int fd, int error)
 	if (!conn || !conn->connecting || conn->used)
 		return;
 	context_set(self, conn->connect_context, conn->connect_link, 0);
-	if (error && conn->connect_context)
+	if (error)
 		tell_failure(self, conn->connect_context, conn->connect_link, &conn->peer, error);
 }

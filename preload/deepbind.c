@@ -1,4 +1,5 @@
-/* deepbind.c - objects that were loaded with RTLD_DEEPBIND call libc past us; their calls are led back. */
+/* deepbind.c - objects that were loaded with RTLD_DEEPBIND call libc past us; their calls are led
+ * back. */
 #include "preload/deepbind.h"
 
 #include <elf.h>

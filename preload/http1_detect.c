@@ -74,6 +74,10 @@ static int looks_like_response(const char *at, size_t size)
 {
 	static const char shape[13] = "HTTP/1.d sdde";
 
+	/* The common case at once. */
+	if (size >= sizeof(shape) && memcmp(at, "HTTP/1.1 ", 9) == 0 && at[9] >= '1' &&
+	    at[9] <= '9' && is_digit(at[10]) && is_digit(at[11]) && at[12] == ' ')
+		return 1;
 	for (size_t i = 0; i < sizeof(shape); i++) {
 		if (i == size)
 			return -2;

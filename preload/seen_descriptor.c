@@ -114,7 +114,8 @@ void before_shutdown(int fd, int how)
 
 	if (conn && how != SHUT_RD && conn_lock(conn)) {
 		conn_eof(conn, &conn->out);
-		/* What a server still reads now it throws away (a lingering close): no request of its. */
+		/* What a server still reads now it throws away (a lingering close): no request of
+		 * its. */
 		if (conn->role == ROLE_SERVER)
 			conn_finish(conn);
 		conn_unlock(conn);

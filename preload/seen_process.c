@@ -89,8 +89,8 @@ pid_t around_fork(void)
 }
 
 /*
- * The loader looks at its caller's address for the search path, so every other dlopen is a tail call that leaves the
- * program as the caller. A path with a slash is not searched for.
+ * The loader looks at its caller's address for the search path, so every other dlopen is a tail
+ * call that leaves the program as the caller. A path with a slash is not searched for.
  */
 void *around_dlopen(const char *file, int mode)
 {

@@ -99,11 +99,6 @@ static int decide_role(struct conn *conn, enum stream_way way, const char *at, s
 	return answer != -2;
 }
 
-static const struct http1_capture *capture_for(int kind)
-{
-	return kind == HTTP1_REQUEST ? &conf.capture_request : &conf.capture_response;
-}
-
 /* Parses a complete head of `size` bytes. The head struct stays on this frame alone. */
 static void parse_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
 		       const struct iovec *text)
@@ -111,7 +106,7 @@ static void parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 	struct http1_head head;
 	int kind = stream_kind(conn, way);
 
-	if (http1_head_parse(text->iov_base, text->iov_len, kind, capture_for(kind), &head) <= 0) {
+	if (http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head) <= 0) {
 		conn_give_up(conn, FAILURE_PROTOCOL);
 		return;
 	}
