@@ -49,6 +49,7 @@ struct conn {
 	uint64_t
 		requesting; /* whose request body is under way; it may have been answered already */
 	uint64_t connect_context; /* in which connect() was called */
+	uint64_t connect_ns; /* when */
 	uint8_t connect_link;
 	struct stream in, out;
 	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */

@@ -32,23 +32,21 @@ static void target_address(struct span_address *to, const struct sockaddr *from,
 }
 
 /*
- * A failed connect is often the whole answer to "what happened?": inside a request, or in a program that serves none. A
- * server's attempts of its own (health checks) are not told.
+ * A failed connect is often the whole answer to "what happened?": inside a request, or in a program
+ * that serves none. A server's attempts of its own (health checks) are not told.
  */
 static void tell_failure(struct thread *self, uint64_t context, uint8_t link,
-			 const struct span_address *peer, int error)
+			 const struct span_address *peer, uint64_t since_ns, int error)
 {
 	struct exchange *server = exchange_of(context);
 	struct exchange *exchange;
 	struct span *span;
-	uint64_t now;
 	char name[128];
 	size_t size;
 
 	if ((!server && exchange_served()) || peer->family == ADDRESS_NONE)
 		return;
-	now = sys_now_ns();
-	exchange = exchange_new(SPAN_INTERNAL, now);
+	exchange = exchange_new(SPAN_INTERNAL, since_ns);
 	if (!exchange)
 		return;
 	if (server)
@@ -63,7 +61,7 @@ static void tell_failure(struct thread *self, uint64_t context, uint8_t link,
 	size = names_find(peer, name, sizeof(name));
 	if (size)
 		exchange_field(exchange, FIELD_PEER_NAME, name, size);
-	exchange_end(exchange, now);
+	exchange_end(exchange, sys_now_ns());
 }
 
 static int is_pending(int error)
@@ -72,7 +70,7 @@ static int is_pending(int error)
 }
 
 void connect_called(struct thread *self, int fd, const struct sockaddr *to, socklen_t size,
-		    int error)
+		    uint64_t since_ns, int error)
 {
 	struct conn *conn = fd_known_connection(fd);
 	uint64_t context = context_get(self);
@@ -91,13 +89,14 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		struct span_address peer = {0};
 
 		target_address(&peer, to, size);
-		tell_failure(self, context, self->link, &peer, error);
+		tell_failure(self, context, self->link, &peer, since_ns, error);
 		return;
 	}
 	conn = fd_connection(fd);
 	if (!conn || !conn_lock(conn))
 		return;
 	conn->connecting = 1;
+	conn->connect_ns = since_ns;
 	conn->connect_context = context;
 	conn->connect_link = context ? self->link : 0;
 	target_address(&conn->peer, to, size);
@@ -112,5 +111,6 @@ void connect_asked(struct thread *self, int fd, int error)
 		return;
 	context_set(self, conn->connect_context, conn->connect_link, 0);
 	if (error)
-		tell_failure(self, conn->connect_context, conn->connect_link, &conn->peer, error);
+		tell_failure(self, conn->connect_context, conn->connect_link, &conn->peer,
+			     conn->connect_ns, error);
 }

@@ -3,13 +3,14 @@
 #ifndef TAGALONG_CONNECT_H
 #define TAGALONG_CONNECT_H
 
+#include <stdint.h>
 #include <sys/socket.h>
 
 #include "preload/thread.h"
 
-/* connect() returned; `error` is 0 or its errno. */
+/* connect() returned, called at since_ns; `error` is 0 or its errno. */
 void connect_called(struct thread *self, int fd, const struct sockaddr *to, socklen_t size,
-		    int error);
+		    uint64_t since_ns, int error);
 
 /*
  * SO_ERROR was asked. On a connection that is still being made that is its completion: its context

@@ -11,6 +11,7 @@
 #include "preload/context.h"
 #include "preload/fd.h"
 #include "preload/hook.h"
+#include "preload/sys.h"
 #include "preload/thread.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -78,16 +79,18 @@ void after_accept4(int result, int fd, struct sockaddr *from, socklen_t *size, i
 int around_connect(int fd, const struct sockaddr *to, socklen_t size)
 {
 	struct thread *self;
+	uint64_t since;
 	int result;
 	int error;
 
 	if (fd_entry(fd) == FD_OTHER)
 		return real_connect(fd, to, size);
+	since = sys_now_ns();
 	result = real_connect(fd, to, size);
 	error = errno;
 	self = thread_enter();
 	if (self) {
-		connect_called(self, fd, to, size, result ? error : 0);
+		connect_called(self, fd, to, size, since, result ? error : 0);
 		thread_leave(self);
 	}
 	return result;
