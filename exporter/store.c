@@ -185,7 +185,9 @@ struct store *store_open(const char *path, const struct store_limits *limits, in
 	}
 	if (code == SQLITE_OK)
 		return store;
-	log_line(LOG_ERROR, "store", "can't use %s: %s", path, sqlite3_errstr(code));
+	log_line(LOG_ERROR, "store", "can't use %s: %s", path,
+		 code == SQLITE_MISMATCH ? "a later version of tagalong wrote it"
+					 : sqlite3_errstr(code));
 	result = -EIO;
 out:
 	if (store)
