@@ -129,6 +129,9 @@ int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t n
 		span->end_ns = now_ns;
 	if (span->end_ns < span->start_ns)
 		span->end_ns = span->start_ns;
+	/* 292 years; and what reads durations later takes them for signed. */
+	if (span->end_ns - span->start_ns > INT64_MAX)
+		return -EINVAL;
 	memset(record->field, 0, sizeof(record->field));
 	record->headers = NULL;
 	record->header_count = 0;

@@ -124,6 +124,8 @@ uint64_t ring_pending(const struct ring_reader *reader)
 	uint64_t pending =
 		atomic_load_explicit(&reader->ring->head, memory_order_relaxed) - reader->cursor;
 
+	/* Writers only move in whole steps; less than one is a lie that must not keep us busy. */
+	pending &= ~(uint64_t)(RING_ALIGN - 1);
 	return pending <= RING_BYTES ? pending : RING_BYTES;
 }
 

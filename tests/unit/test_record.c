@@ -86,6 +86,9 @@ static void impossible_spans_are_refused(void **state)
 	memset(bad.span.trace_id, 0, 16);
 	assert_int_equal(record_parse(&arena, &bad, size_of(&bad), 1, &record), -EINVAL);
 	bad = good;
+	bad.span.end_ns = UINT64_MAX;
+	assert_int_equal(record_parse(&arena, &bad, size_of(&bad), 1, &record), -EINVAL);
+	bad = good;
 	memset(bad.span.span_id, 0, 8);
 	assert_int_equal(record_parse(&arena, &bad, size_of(&bad), 1, &record), -EINVAL);
 }

@@ -171,6 +171,7 @@ static void a_head_that_cannot_be_true_is_given_up(void **state)
 		atomic_store(&slot->ring.head, heads[i]);
 		assert_int_equal(next_number(0, 1), -1);
 		assert_int_equal(reader.damaged, damaged + 1);
+		assert_int_equal(ring_pending(&reader), 0);
 	}
 }
 
