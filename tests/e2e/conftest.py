@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
 from tagalong_e2e.machine import Machine  # noqa: E402
+from tagalong_e2e.raw import CannedServer  # noqa: E402
+from tagalong_e2e.session import Session  # noqa: E402
 
 
 def pytest_configure(config):
@@ -49,3 +51,18 @@ def receiver():
 def collector(receiver, machine):
     """Where this test's spans arrive."""
     return Collector(receiver, machine.mark)
+
+
+@pytest.fixture
+def session(machine, collector):
+    """An exporter that ships to `collector`; session.env makes a program join it."""
+    return Session(machine, collector.endpoint)
+
+
+@pytest.fixture
+def peer():
+    """An uninstrumented server that answers everything with a short text; keeps each request's bytes."""
+    server = CannedServer(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n")
+    server.url = f"http://127.0.0.1:{server.port}"
+    yield server
+    server.close()

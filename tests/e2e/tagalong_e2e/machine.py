@@ -178,7 +178,10 @@ class Machine:
         """Ends everything; fails if a process had outlived its parent for no reason."""
         for process in list(reversed(self.running)):
             self.stop(process)
-        alive = self.sweep()
+        try:
+            self.settle()
+        finally:
+            alive = self.sweep()
         if not os.environ.get("TAGALONG_KEEP"):
             shutil.rmtree(self.directory, ignore_errors=True)
         assert not alive, f"processes {alive} were left running"
