@@ -169,9 +169,16 @@ static struct exchange *pop(struct conn *conn)
 	return exchange;
 }
 
+/* The rest of our lines in a head that is half out comes from the exchange: it can't end yet. */
+static int is_needed(const struct conn *conn, const struct exchange *exchange)
+{
+	return conn->inserted && conn->sending == exchange_reference(exchange);
+}
+
 void conn_end_first(struct conn *conn, uint64_t end_ns)
 {
-	exchange_end(pop(conn), end_ns);
+	if (!is_needed(conn, conn_first(conn)))
+		exchange_end(pop(conn), end_ns);
 }
 
 void conn_fail(struct conn *conn, enum span_failure failure, int error_number)
@@ -179,7 +186,7 @@ void conn_fail(struct conn *conn, enum span_failure failure, int error_number)
 	uint64_t now = conn->first ? sys_now_ns() : 0;
 
 	while (conn->first) {
-		struct exchange *exchange = pop(conn);
+		struct exchange *exchange = conn_first(conn);
 		struct span *span = exchange_span(exchange);
 
 		/* Who got an answer and then hangs up has not failed. */
@@ -190,7 +197,9 @@ void conn_fail(struct conn *conn, enum span_failure failure, int error_number)
 			span->failure = (uint8_t)failure;
 			span->error_number = error_number;
 		}
-		exchange_end(exchange, now);
+		if (failure != FAILURE_CLOSED && is_needed(conn, exchange))
+			return;
+		exchange_end(pop(conn), now);
 	}
 	conn->sending = 0;
 }
