@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "preload/attach.h"
 #include "preload/conf.h"
 #include "preload/exchange.h"
 #include "preload/message.h"
@@ -123,6 +124,8 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 		if (kind == HTTP1_RESPONSE) {
 			plan_response(conn, plan);
 		} else {
+			if (conn->role == ROLE_UNKNOWN)
+				attach_count_connection();
 			conn->role = ROLE_CLIENT;
 			plan_request(self, conn, fd, plan);
 		}
