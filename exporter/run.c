@@ -17,6 +17,7 @@
 #include "exporter/launch.h"
 #include "exporter/log.h"
 #include "exporter/reap.h"
+#include "exporter/shim_settings.h"
 #include "exporter/slots.h"
 
 #define READY_MS         2000
@@ -431,6 +432,7 @@ int command_run(int argc, char **argv)
 	if (is_true("TAGALONG_DISABLE"))
 		return cannot_execute(&run, launch_exec(&run.command));
 	set_log_level();
+	shim_settings_check();
 	occupy_standard_descriptors();
 	launch_hold_signals(&run.signals, &run.waited);
 	run.init = getpid() == 1;
