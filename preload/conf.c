@@ -246,9 +246,17 @@ static int stays_away(char **environment)
 	       (conf_never_touched(program) || (more && name_in_list(base_name(program), more)));
 }
 
+/* Empty is the same as unset. */
+static const char *setting(char **environment, const char *name)
+{
+	const char *value = conf_environment_get(environment, name);
+
+	return value && *value ? value : NULL;
+}
+
 int conf_init(char **environment, const char *command)
 {
-#define GET(name) conf_environment_get(environment, name)
+#define GET(name) setting(environment, name)
 	const char *directory = GET("TAGALONG_RUN_DIR");
 
 	if (stays_away(environment))
@@ -265,7 +273,7 @@ int conf_init(char **environment, const char *command)
 	read_parent(GET("TRACEPARENT"), GET("TRACESTATE"));
 	copy(conf.session, sizeof(conf.session), GET("TAGALONG_SESSION"));
 	copy(conf.run_directory, sizeof(conf.run_directory),
-	     directory && *directory ? directory : "/run/tagalong");
+	     directory ? directory : "/run/tagalong");
 	copy(conf.service_name, sizeof(conf.service_name), GET("OTEL_SERVICE_NAME"));
 	copy(conf.resource_attributes, sizeof(conf.resource_attributes),
 	     GET("OTEL_RESOURCE_ATTRIBUTES"));
