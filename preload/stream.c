@@ -107,6 +107,8 @@ static void parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 	int kind = stream_kind(conn, way);
 
 	if (http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head) <= 0) {
+		if (text->iov_len > HTTP1_HEAD_MAX)
+			attach_count(DROP_HEAD_TOO_LARGE);
 		conn_give_up(conn, FAILURE_PROTOCOL);
 		return;
 	}
