@@ -230,8 +230,8 @@ static struct exchange *find(uint64_t key, int by_target, uint64_t preferred)
 
 		if (atomic_load_explicit(at, memory_order_relaxed) != key)
 			continue;
-		if (i == (uint32_t)preferred)
-			return exchange_of(preferred);
+		if (i == (uint32_t)preferred && exchange_of(preferred))
+			return exchange_at(i);
 		found = i;
 		count++;
 	}
