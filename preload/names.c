@@ -33,10 +33,15 @@ void names_add(const struct span_address *address, const char *name)
 
 	if (!size || size > NAME_SIZE)
 		return;
-	for (uint32_t i = 0; i < NAMES; i++)
-		if (same(&entries[i], address) && entries[i].size == size &&
-		    memcmp(entries[i].name, name, size) == 0)
+	for (uint32_t i = 0, last = atomic_load(&newest); i < NAMES; i++) {
+		entry = &entries[(last - i) % NAMES];
+		if (!same(entry, address))
+			continue;
+		/* Only the latest counts: of two names of one address, each may come again. */
+		if (entry->size == size && memcmp(entry->name, name, size) == 0)
 			return;
+		break;
+	}
 	entry = &entries[(atomic_fetch_add(&newest, 1) + 1) % NAMES];
 	sequence = atomic_load(&entry->sequence);
 	if (sequence & 1 ||
