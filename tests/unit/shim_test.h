@@ -88,7 +88,7 @@ static inline struct slot *shim_attach(const void *main_frame)
 	return attach_slot();
 }
 
-/* Takes the next span out of the ring; 0: there is none. Any record that is none ends the test. */
+/* Takes the next span out of the ring; 0: none is committed at its tail. */
 static inline int shim_next(struct slot *slot, struct told *to)
 {
 	struct ring *ring = &slot->ring;
@@ -99,7 +99,7 @@ static inline int shim_next(struct slot *slot, struct told *to)
 		const uint8_t *payload = (const uint8_t *)(record + 1);
 
 		if (atomic_load(&record->commit) != at + 1)
-			abort();
+			return 0;
 		at += record->size;
 		if (record->type == RECORD_SPAN) {
 			memcpy(&to->span, payload, sizeof(to->span));
