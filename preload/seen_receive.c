@@ -31,7 +31,10 @@ static void read_ended(struct conn *conn)
 		conn_fail(conn, FAILURE_PEER_CLOSED, 0);
 }
 
-/* The common end of every read: `size` bytes arrived in the first bytes of the vector. */
+/*
+ * The common end of every read: `size` bytes arrived in the first bytes of the vector, or, without
+ * a vector, were thrown away by the kernel.
+ */
 static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, int error)
 {
 	struct thread *self = thread_enter();
@@ -41,7 +44,9 @@ static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, in
 		return;
 	conn = fd_connection(fd);
 	if (conn && conn_lock(conn)) {
-		if (size > 0)
+		if (size > 0 && !iov)
+			stream_skip(conn, STREAM_IN, (uint64_t)size);
+		else if (size > 0)
 			stream_bytes(self, conn, fd, STREAM_IN, iov, count, (size_t)size);
 		else if (size == 0)
 			read_ended(conn);
@@ -67,7 +72,8 @@ static void seen_buffer(int fd, ssize_t result, const void *buf, size_t n, int f
 	/* A peek is followed by the read itself; out-of-band bytes are no part of the stream. */
 	if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE) || (result == 0 && n == 0))
 		return;
-	seen(fd, result, &one, 1, error);
+	/* With MSG_TRUNC a stream's bytes are dropped and the buffer, which may be NULL, stays. */
+	seen(fd, result, flags & MSG_TRUNC ? NULL : &one, 1, error);
 }
 
 void after_read(ssize_t result, int fd, void *buf, size_t n)
@@ -162,5 +168,5 @@ void after_recvmsg(ssize_t result, int fd, struct msghdr *message, int flags)
 		return;
 	if (result == 0 && !vector_size(message->msg_iov, message->msg_iovlen))
 		return;
-	seen(fd, result, message->msg_iov, message->msg_iovlen, error);
+	seen(fd, result, flags & MSG_TRUNC ? NULL : message->msg_iov, message->msg_iovlen, error);
 }
