@@ -126,22 +126,26 @@ static void take_path(struct conn *conn, const struct sockaddr_storage *from, so
 	conn->unix_path_size = (uint8_t)length;
 }
 
-void conn_address(struct conn *conn, int fd)
+int conn_address(struct conn *conn, int fd)
 {
 	static const int calls[] = {SYS_getpeername, SYS_getsockname};
 
 	if (conn->addressed)
-		return;
-	conn->addressed = 1;
+		return 0;
 	for (int i = 0; i < 2; i++) {
 		struct sockaddr_storage name;
 		socklen_t size = sizeof(name);
+		long result = sys_call3(calls[i], fd, (long)&name, (long)&size);
 
-		if (sys_call3(calls[i], fd, (long)&name, (long)&size))
+		if (result == -ENOTSOCK)
+			return -1;
+		if (result)
 			continue;
 		take_address(i ? &conn->local : &conn->peer, &name);
 		take_path(conn, &name, size);
 	}
+	conn->addressed = 1;
+	return 0;
 }
 
 void conn_push(struct conn *conn, struct exchange *exchange)

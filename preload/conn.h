@@ -49,7 +49,7 @@ struct conn {
 	uint64_t
 		requesting; /* whose request body is under way; it may have been answered already */
 	uint64_t connect_context; /* in which connect() was called */
-	uint64_t connect_ns; /* when */
+	uint64_t connect_ns;      /* when */
 	uint8_t connect_link;
 	struct stream in, out;
 	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */
@@ -75,8 +75,11 @@ void conn_put(struct conn *conn);
 int conn_lock(struct conn *conn);
 void conn_unlock(struct conn *conn);
 
-/* Fills in peer and local address by system calls, once. */
-void conn_address(struct conn *conn, int fd);
+/*
+ * Fills in peer and local address by system calls, once. -1: the descriptor is no socket, for it
+ * was closed behind our back and its number is another file's now; 0 otherwise.
+ */
+int conn_address(struct conn *conn, int fd);
 
 /* The program is done with it: what is in flight ends, what follows is not looked at. */
 void conn_finish(struct conn *conn);

@@ -26,11 +26,13 @@ static void take_method(struct exchange *exchange, const struct http1_head *head
 int message_request_read(struct thread *self, struct conn *conn, int fd,
 			 const struct http1_head *head, uint64_t since_ns)
 {
-	struct exchange *exchange = exchange_new(SPAN_SERVER, since_ns);
+	struct exchange *exchange;
 
+	if (conn_address(conn, fd))
+		return -1;
+	exchange = exchange_new(SPAN_SERVER, since_ns);
 	if (!exchange)
 		return -1;
-	conn_address(conn, fd);
 	take_method(exchange, head);
 	identity_from_request(self, exchange, head);
 	describe_request(exchange, conn, head);
@@ -193,14 +195,16 @@ static void identify_by_rules(struct thread *self, struct exchange *exchange, st
 struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,
 					 const struct http1_head *head, uint32_t *replace_at)
 {
-	struct exchange *exchange = exchange_new(SPAN_CLIENT, sys_now_ns());
+	struct exchange *exchange;
 	int own_trace = head->field[HTTP1_TRACEPARENT].at || head->field[HTTP1_B3].at ||
 			head->field[HTTP1_B3_TRACE_ID].at;
 
 	*replace_at = 0;
+	if (conn_address(conn, fd))
+		return NULL;
+	exchange = exchange_new(SPAN_CLIENT, sys_now_ns());
 	if (!exchange)
 		return NULL;
-	conn_address(conn, fd);
 	take_method(exchange, head);
 	if (head->field[HTTP1_TRACEPARENT].at)
 		identify_by_header(self, exchange, conn, head, replace_at);

@@ -2,6 +2,7 @@
  * closed. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -131,6 +132,17 @@ void before_shutdown(int fd, int how)
 void before_close(int fd)
 {
 	reset(fd, FD_UNKNOWN);
+}
+
+/* The C library closes the descriptor of a stream by an inner call. */
+void before_fclose(FILE *file)
+{
+	int before = errno;
+	int fd = fileno(file);
+
+	errno = before;
+	if (!fd_ignored(fd))
+		reset(fd, FD_UNKNOWN);
 }
 
 static void reset_range(unsigned first, unsigned last)
