@@ -60,7 +60,8 @@ static void wish_session(struct wish *wish, char *const *given)
 }
 
 /* Inside a request the child's calls belong to it. */
-static void wish_context(struct wish wishes[2], struct thread *self, char text[TRACEPARENT_SIZE])
+static void wish_context(struct wish wishes[2], struct thread *self, char *const *given,
+			 char text[TRACEPARENT_SIZE])
 {
 	struct exchange *exchange = exchange_of(context_get(self));
 
@@ -71,7 +72,8 @@ static void wish_context(struct wish wishes[2], struct thread *self, char text[T
 	traceparent_format(&exchange->own, text);
 	wishes[0].value = text;
 	wishes[0].size = TRACEPARENT_SIZE;
-	if (!exchange->tracestate_size)
+	/* An inherited one belongs to another trace: it is emptied. */
+	if (!exchange->tracestate_size && !conf_environment_get(given, "TRACESTATE"))
 		return;
 	wishes[1].value = exchange->tracestate;
 	wishes[1].size = exchange->tracestate_size;
@@ -145,7 +147,7 @@ char *const *environment_for_child(struct thread *self, char *const *given)
 		return given;
 	wish_preload(&wishes[0], given);
 	wish_session(&wishes[1], given);
-	wish_context(&wishes[2], self, parent);
+	wish_context(&wishes[2], self, given, parent);
 	for (size_t i = 0; i < VARIABLES; i++)
 		any |= wishes[i].value != NULL;
 	return any ? build(self, given, wishes) : given;
