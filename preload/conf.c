@@ -27,7 +27,8 @@ static const char *const never_touched[] = {
 	"login",    "containerd", "containerd-shim",
 };
 
-static char list_text[3][512];
+/* Room for CONF_LIST_MAX names of 64 characters, the longest that are masked. */
+static char list_text[3][CONF_LIST_MAX * 66];
 static const char *mask_names[CONF_LIST_MAX];
 static struct http1_text capture_names[2][CONF_LIST_MAX];
 
