@@ -73,9 +73,10 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		    uint64_t since_ns, int error)
 {
 	struct conn *conn = fd_known_connection(fd);
+	int is_stream = conn || fd_entry(fd) == FD_STREAM;
 	uint64_t context = context_get(self);
 
-	if (!to || size < sizeof(to->sa_family) || to->sa_family == AF_UNSPEC) {
+	if (!to || error == EFAULT || size < sizeof(to->sa_family) || to->sa_family == AF_UNSPEC) {
 		fd_reset(fd, FD_UNKNOWN);
 		return;
 	}
@@ -84,7 +85,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		context_set(self, conn->connect_context, conn->connect_link, 0);
 		return;
 	}
-	fd_reset(fd, FD_UNKNOWN);
+	fd_reset(fd, is_stream ? FD_STREAM : FD_UNKNOWN);
 	if (error && !is_pending(error)) {
 		struct span_address peer = {0};
 

@@ -61,7 +61,7 @@ static int socket_option(int fd, int name)
 	return value;
 }
 
-/* FD_CONNECTION for any stream socket that is not a listener. */
+/* FD_STREAM for any stream socket that is not a listener. */
 static enum fd_kind inspect(int fd)
 {
 	struct stat status;
@@ -78,22 +78,39 @@ static enum fd_kind inspect(int fd)
 	if ((domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX) ||
 	    socket_option(fd, SO_TYPE) != SOCK_STREAM)
 		return FD_OTHER;
-	return socket_option(fd, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_CONNECTION;
+	return socket_option(fd, SO_ACCEPTCONN) == 1 ? FD_LISTENER : FD_STREAM;
+}
+
+static enum fd_kind kind_of(uint32_t entry)
+{
+	return entry & ((1u << FD_INDEX_BITS) - 1);
+}
+
+/* Of a descriptor that isn't known yet; what was found is kept. */
+static enum fd_kind find_kind(int fd)
+{
+	uint32_t unknown = FD_UNKNOWN;
+	enum fd_kind kind = inspect(fd);
+	_Atomic uint32_t *word = kind != FD_UNKNOWN ? word_of(fd) : NULL;
+
+	if (word && !atomic_compare_exchange_strong(word, &unknown, kind))
+		return kind_of(unknown);
+	return kind;
 }
 
 enum fd_kind fd_classify(int fd)
 {
 	uint32_t entry = fd_entry(fd);
 	_Atomic uint32_t *word;
-	enum fd_kind kind;
 
-	if (entry != FD_UNKNOWN)
-		return entry & ((1u << FD_INDEX_BITS) - 1);
-	kind = inspect(fd);
-	word = kind == FD_OTHER || kind == FD_WAKE || kind == FD_LISTENER ? word_of(fd) : NULL;
+	if (entry == FD_UNKNOWN)
+		return find_kind(fd);
+	if (entry != FD_STREAM || socket_option(fd, SO_ACCEPTCONN) != 1)
+		return kind_of(entry);
+	word = word_of(fd);
 	if (word)
-		atomic_compare_exchange_strong(word, &entry, kind);
-	return kind;
+		atomic_compare_exchange_strong(word, &entry, FD_LISTENER);
+	return FD_LISTENER;
 }
 
 struct conn *fd_known_connection(int fd)
@@ -107,16 +124,15 @@ struct conn *fd_connection(int fd)
 	struct conn *conn = connection_in(entry);
 	_Atomic uint32_t *word;
 
-	if (conn || entry != FD_UNKNOWN)
+	if (conn)
 		return conn;
-	if (fd_classify(fd) != FD_CONNECTION)
-		return NULL;
-	/* Without a slot yet it stays unknown: the next call on it asks again. */
-	if (!attach_ready())
+	if (entry == FD_UNKNOWN)
+		entry = find_kind(fd);
+	/* Without a slot yet it stays as it is: the next call on it asks again. */
+	if (entry != FD_STREAM || !attach_ready())
 		return NULL;
 	word = word_of(fd);
 	conn = word ? conn_new() : NULL;
-	entry = FD_UNKNOWN;
 	if (word && atomic_compare_exchange_strong(word, &entry, conn ? entry_for(conn) : FD_OTHER))
 		return conn;
 	if (conn)
@@ -135,16 +151,15 @@ void fd_reset(int fd, enum fd_kind kind)
 
 void fd_accepted(int listener, int fd)
 {
-	struct conn *conn;
-	_Atomic uint32_t *word;
-
-	fd_reset(fd, FD_UNKNOWN);
-	if (fd_classify(listener) != FD_LISTENER || !attach_ready())
+	/* What accepts is no connection, whatever it was taken for. */
+	if (fd_entry(listener) == FD_STREAM)
+		fd_reset(listener, FD_LISTENER);
+	if (fd_classify(listener) != FD_LISTENER) {
+		fd_reset(fd, FD_UNKNOWN);
 		return;
-	word = word_of(fd);
-	conn = word ? conn_new() : NULL;
-	if (word)
-		atomic_store(word, conn ? entry_for(conn) : (uint32_t)FD_OTHER);
+	}
+	fd_reset(fd, FD_STREAM);
+	fd_connection(fd);
 }
 
 void fd_share(int from, int to)

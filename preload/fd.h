@@ -23,6 +23,7 @@ enum fd_kind {
 	FD_OTHER, /* a file, a datagram socket, a stream that speaks no protocol of ours */
 	FD_WAKE,  /* eventfd, timerfd, pipe: reading one begins another turn of a loop */
 	FD_LISTENER,
+	FD_STREAM, /* a stream socket: a listener, or a connection that has no struct conn yet */
 	FD_CONNECTION, /* the index of the connection is in the upper bits */
 };
 
@@ -49,7 +50,7 @@ static inline int fd_ignored(int fd)
 	       fd_entry(fd) == FD_OTHER;
 }
 
-/* Its kind; an unknown one is classified with one or two system calls. */
+/* Its kind; an unknown one is classified with up to four system calls, a stream socket with one. */
 enum fd_kind fd_classify(int fd);
 
 /*

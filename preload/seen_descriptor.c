@@ -39,7 +39,7 @@ void after_socket(int result, int domain, int type, int protocol)
 {
 	(void)protocol;
 	if (result >= 0)
-		reset(result, is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
+		reset(result, is_stream(domain, type) ? FD_STREAM : FD_OTHER);
 }
 
 /* Both ends in one process, or one for a child: never a network peer. Bytes decide all the same. */
@@ -48,8 +48,8 @@ void after_socketpair(int result, int domain, int type, int protocol, int pair[2
 	(void)protocol;
 	if (result)
 		return;
-	reset(pair[0], is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
-	reset(pair[1], is_stream(domain, type) ? FD_UNKNOWN : FD_OTHER);
+	reset(pair[0], is_stream(domain, type) ? FD_STREAM : FD_OTHER);
+	reset(pair[1], is_stream(domain, type) ? FD_STREAM : FD_OTHER);
 }
 
 static void accepted(int listener, int fd)
