@@ -65,11 +65,18 @@ static ssize_t send_rewritten(const struct sending *call, struct rewrite *plan, 
 	return sent <= 0 ? sent : (ssize_t)own;
 }
 
-/* Whether the rewritten vector can be built and will be accepted by the kernel. */
-static int can_rewrite(const struct sending *call)
+/*
+ * Whether the rewritten vector can be built and will be accepted by the kernel. Bytes that are lent
+ * to it (MSG_ZEROCOPY) have to outlive the call, which ours don't, and control data would go out
+ * twice when it takes bytes of ours alone; but what earlier calls began is to be finished.
+ */
+static int can_rewrite(const struct sending *call, int begun)
 {
 	size_t count = call->count + REWRITE_VECTORS;
 
+	if (!begun &&
+	    (call->flags & MSG_ZEROCOPY || (call->message && call->message->msg_controllen)))
+		return 0;
 	return count <= IOV_MAX && (count <= VECTORS_HERE || scratch_get());
 }
 
@@ -98,6 +105,7 @@ static struct conn *look(const struct sending *call, struct rewrite *plan, uint3
 {
 	struct thread *self = thread_enter();
 	struct conn *conn;
+	uint8_t replacing;
 
 	plan->edits = 0;
 	plan->parsed = 0;
@@ -108,10 +116,13 @@ static struct conn *look(const struct sending *call, struct rewrite *plan, uint3
 		*generation = atomic_load(&conn->generation);
 		/* Bodies need no look before they are sent; only writers change the phase. */
 		if (conn->out.phase == PHASE_HEAD && conn_lock(conn)) {
+			replacing = conn->replacing;
 			if (conn->role != ROLE_OPAQUE)
 				rewrite_plan(self, conn, call->fd, call->iov, call->count, plan);
-			if (plan->edits && !can_rewrite(call))
+			if (plan->edits && !can_rewrite(call, replacing || conn->inserted)) {
 				plan->edits = 0;
+				conn->replacing = replacing;
+			}
 			conn_unlock(conn);
 		}
 	}
