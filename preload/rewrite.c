@@ -11,38 +11,45 @@
 
 #define REPLACED 16u
 
-/* The whole head, if this call completes it: in place, or behind what was gathered. NULL: not yet.
+/*
+ * Parses the head if this call completes it, behind what was gathered. The call's bytes are
+ * gathered for the look alone; the caller takes them back, for they are not sent yet. 1: plan->head
+ * is valid.
  */
-static const char *whole_head(struct conn *conn, const struct iovec *iov, size_t count,
-			      size_t *size)
+static int parse_gathered(struct conn *conn, const struct iovec *iov, size_t count, int kind,
+			  struct http1_head *head)
 {
 	struct stream *out = &conn->out;
 	size_t scanned = 0;
-	long end;
 
-	if (!out->gathered && count) {
-		end = http1_head_end(iov[0].iov_base, iov[0].iov_len, &scanned);
-		if (end > 0) {
-			*size = (size_t)end;
-			return iov[0].iov_base;
-		}
-	}
-	/* Gather this call's bytes for the look; the caller takes them back, for they are not sent
-	 * yet. */
-	scanned = 0;
 	for (size_t i = 0; i < count && out->gathered <= HTTP1_HEAD_MAX; i++) {
 		size_t room = HTTP1_HEAD_MAX + 1 - out->gathered;
 		size_t n = iov[i].iov_len < room ? iov[i].iov_len : room;
+		long end;
 
 		if (n && stream_gather(out, iov[i].iov_base, n))
-			return NULL;
+			return 0;
 		end = http1_head_end(stream_gathered(out), out->gathered, &scanned);
-		if (end > 0) {
-			*size = (size_t)end;
-			return stream_gathered(out);
-		}
+		if (end > 0)
+			return http1_head_parse(stream_gathered(out), (size_t)end, kind,
+						conf_capture(kind), head) > 0;
 	}
-	return NULL;
+	return 0;
+}
+
+/* As above; the common head lies whole in the first piece and is parsed in place. */
+static int parse_head(struct conn *conn, const struct iovec *iov, size_t count, int kind,
+		      struct rewrite *plan)
+{
+	long end = -2;
+
+	if (!conn->out.gathered && count)
+		end = http1_head_parse(iov[0].iov_base, iov[0].iov_len, kind, conf_capture(kind),
+				       &plan->head);
+	plan->parsed = end > 0;
+	if (end == -2)
+		return parse_gathered(conn, iov, count, kind, &plan->head);
+	return end > 0;
 }
 
 static int may_begin_request(const struct conn *conn, const struct iovec *iov, size_t count)
@@ -101,8 +108,6 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 {
 	struct stream *out = &conn->out;
 	uint32_t gathered = out->gathered;
-	size_t size = 0;
-	const char *text;
 	int kind;
 
 	plan->parsed = 0;
@@ -114,13 +119,8 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 	if (out->phase != PHASE_HEAD ||
 	    (conn->role != ROLE_SERVER && !may_begin_request(conn, iov, count)))
 		return;
-	text = whole_head(conn, iov, count, &size);
 	kind = conn->role == ROLE_SERVER ? HTTP1_RESPONSE : HTTP1_REQUEST;
-	if (text &&
-	    http1_head_parse(text, size, kind,
-			     kind == HTTP1_REQUEST ? &conf.capture_request : &conf.capture_response,
-			     &plan->head) > 0) {
-		plan->parsed = count && text == iov[0].iov_base;
+	if (parse_head(conn, iov, count, kind, plan)) {
 		if (kind == HTTP1_RESPONSE) {
 			plan_response(conn, plan);
 		} else {

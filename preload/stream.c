@@ -99,18 +99,24 @@ static int decide_role(struct conn *conn, enum stream_way way, const char *at, s
 	return answer != -2;
 }
 
-/* Parses a complete head of `size` bytes. The head struct stays on this frame alone. */
-static void parse_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+/*
+ * Parses a head at the beginning of the text. Returns its size; -2: not complete; or the size of
+ * the text: not HTTP, and given up. The head struct stays on this frame alone.
+ */
+static long parse_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
 		       const struct iovec *text)
 {
 	struct http1_head head;
 	int kind = stream_kind(conn, way);
+	long end = http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head);
 
-	if (http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head) <= 0) {
+	if (end == -2)
+		return end;
+	if (end < 0) {
 		if (text->iov_len > HTTP1_HEAD_MAX)
 			attach_count(DROP_HEAD_TOO_LARGE);
 		conn_give_up(conn, FAILURE_PROTOCOL);
-		return;
+		return (long)text->iov_len;
 	}
 	/*
 	 * A client's exchange is made when its head is about to be sent. It is not there if the
@@ -123,7 +129,7 @@ static void parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 
 		if (!exchange) {
 			conn_give_up(conn, FAILURE_OTHER);
-			return;
+			return end;
 		}
 	}
 	if (way == STREAM_OUT) {
@@ -132,6 +138,7 @@ static void parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 		conn->replacing = 0;
 	}
 	head_done(self, conn, fd, way, &head);
+	return end;
 }
 
 /* Robust servers ignore empty lines before a request (RFC 9112, 2.2). */
@@ -153,6 +160,12 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 	size_t taken = size;
 	long end;
 
+	/*
+	 * Nothing was asked: a body after the answer to a HEAD, or a 408 to a connection that
+	 * idled. Programs that go on using the connection have thrown it away as well.
+	 */
+	if (way == STREAM_IN && conn->role == ROLE_CLIENT && !conn->first)
+		return size;
 	if (!before) {
 		size_t empty = leading_lines(at, size);
 
@@ -163,12 +176,12 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
 		    conn->role == ROLE_OPAQUE)
 			return size;
-		end = conn->role == ROLE_UNKNOWN ? -2 : http1_head_end(at, size, &stream->scanned);
-		if (end > 0) {
-			struct iovec text = {(void *)at, (size_t)end};
+		if (conn->role != ROLE_UNKNOWN) {
+			struct iovec text = {(void *)at, size};
 
-			parse_head(self, conn, fd, way, &text);
-			return (size_t)end;
+			end = parse_head(self, conn, fd, way, &text);
+			if (end > 0)
+				return (size_t)end;
 		}
 	}
 	if (taken > HTTP1_HEAD_MAX + 1 - before)
