@@ -41,7 +41,9 @@ int message_request_read(struct thread *self, struct conn *conn, int fd,
 	exchange_list(exchange);
 	exchange_publish(exchange);
 	conn->requesting = exchange_reference(exchange);
-	context_set(self, conn->requesting, SPAN_LINK_CONTEXT, 0);
+	/* Which of several unanswered requests the program turns to next can't be told. */
+	context_set(self, conn_first(conn) == exchange ? conn->requesting : 0, SPAN_LINK_CONTEXT,
+		    0);
 	http1_body_of_request(&conn->in.body, head);
 	return 0;
 }

@@ -15,8 +15,9 @@
 #include "preload/thread.h"
 
 /*
- * Server: a request head was read. Begins an exchange, makes it the current context, and prepares
- * `in.body`. 0, or -1: no exchange could be had; the connection is given up.
+ * Server: a request head was read. Begins an exchange, makes it the current context, unless others
+ * are unanswered, and prepares `in.body`. 0, or -1: no exchange could be had; the connection is
+ * given up.
  */
 int message_request_read(struct thread *self, struct conn *conn, int fd,
 			 const struct http1_head *head, uint64_t since_ns);
