@@ -65,11 +65,13 @@ static const char *absolute_form(struct exchange *exchange, struct http1_text ta
 
 static void target_fields(struct exchange *exchange, const struct http1_head *head)
 {
-	struct http1_text target = head->target;
-	const char *end = target.at + target.size;
+	/* A client never sends a fragment; what looks like one is kept out. */
+	const char *end = find(head->target.at, head->target.at + head->target.size, '#');
+	struct http1_text target = slice(head->target.at, end);
 	const char *path = target.at;
 	const char *query;
-	char masked[QUERY_MAX_BYTES];
+	/* Not written yet: no such buffer on the host's stack. */
+	char *masked = exchange->added;
 	size_t size;
 	int cut = 0;
 
@@ -83,12 +85,11 @@ static void target_fields(struct exchange *exchange, const struct http1_head *he
 	} else {
 		authority(exchange, head->field[HTTP1_HOST]);
 	}
-	/* A client never sends a fragment; what looks like one is kept out. */
 	query = find(path, end, '?');
 	field(exchange, FIELD_PATH, slice(path, query), PATH_MAX_BYTES);
 	if (query == end)
 		return;
-	size = mask_query(&conf.mask, query + 1, (size_t)(end - query - 1), masked, sizeof(masked),
+	size = mask_query(&conf.mask, query + 1, (size_t)(end - query - 1), masked, QUERY_MAX_BYTES,
 			  &cut);
 	if (cut)
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
@@ -184,7 +185,7 @@ static void captured(struct exchange *exchange, enum span_field id, const struct
 static void peer_fields(struct exchange *exchange, const struct conn *conn)
 {
 	struct span *span = exchange_span(exchange);
-	char name[TEXT_MAX_BYTES];
+	char *name = exchange->added;
 	size_t size;
 
 	span->peer = conn->peer;
@@ -193,7 +194,7 @@ static void peer_fields(struct exchange *exchange, const struct conn *conn)
 		exchange_field(exchange, FIELD_UNIX_PATH, conn->unix_path, conn->unix_path_size);
 	if (exchange->kind != SPAN_CLIENT)
 		return;
-	size = names_find(&conn->peer, name, sizeof(name));
+	size = names_find(&conn->peer, name, TEXT_MAX_BYTES);
 	if (size)
 		exchange_field(exchange, FIELD_PEER_NAME, name, size);
 }

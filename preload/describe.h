@@ -11,7 +11,7 @@
 /*
  * Copies method, target (query masked), host and what else is on the allow-list into the span of
  * the exchange; no other header value enters the shared memory. Any thread, under the connection's
- * lock.
+ * lock. Overwrites exchange->added.
  */
 void describe_request(struct exchange *exchange, const struct conn *conn,
 		      const struct http1_head *head);
