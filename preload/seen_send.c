@@ -13,7 +13,7 @@
 #include "preload/thread.h"
 
 /* Vectors of a rewritten call that fit the stack; longer ones use a buffer of the pool. */
-#define VECTORS_HERE 24
+#define VECTORS_HERE 16
 
 /* One call that sends bytes, whatever its name. */
 struct sending {
