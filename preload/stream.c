@@ -100,6 +100,20 @@ static int decide_role(struct conn *conn, enum stream_way way, const char *at, s
 }
 
 /*
+ * Whether a head that can't be parsed is judged now: one that comes in pieces is as far as its
+ * first line looks right, and when it is whole. So it makes no difference how it comes.
+ */
+static int is_decided(int kind, const char *at, size_t size)
+{
+	size_t scanned = 0;
+	long end = http1_head_end(at, size, &scanned);
+
+	if (end > (long)HTTP1_HEAD_MAX)
+		attach_count(DROP_HEAD_TOO_LARGE);
+	return end > 0 || http1_looks_like(kind, at, size) == 0;
+}
+
+/*
  * Parses a head at the beginning of the text. Returns its size; -2: not complete; or the size of
  * the text: not HTTP, and given up. The head struct stays on this frame alone.
  */
@@ -110,11 +124,9 @@ static long parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 	int kind = stream_kind(conn, way);
 	long end = http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head);
 
-	if (end == -2)
-		return end;
+	if (end == -2 || (end < 0 && !is_decided(kind, text->iov_base, text->iov_len)))
+		return -2;
 	if (end < 0) {
-		if (text->iov_len > HTTP1_HEAD_MAX)
-			attach_count(DROP_HEAD_TOO_LARGE);
 		conn_give_up(conn, FAILURE_PROTOCOL);
 		return (long)text->iov_len;
 	}
@@ -205,6 +217,9 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 	if (stream->gathered > HTTP1_HEAD_MAX) {
 		attach_count(DROP_HEAD_TOO_LARGE);
 		conn_give_up(conn, FAILURE_OTHER);
+	} else if (!http1_looks_like(stream_kind(conn, way), stream_gathered(stream),
+				     stream->gathered)) {
+		conn_give_up(conn, FAILURE_PROTOCOL);
 	}
 	return taken;
 }
