@@ -18,7 +18,7 @@ COMMON := -std=gnu11 -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -I. -I$(O) 
 SHIM_CFLAGS := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -U_FORTIFY_SOURCE -DNDEBUG
 SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,defs \
-	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic
+	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic-functions
 
 PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib
 ifeq ($(filter deps help clean distclean format format-check,$(MAKECMDGOALS)),)
@@ -123,6 +123,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_fuzz_http1 := preload/http1.c preload/http1_body.c preload/http1_detect.c preload/mask.c
 FUZZ_fuzz_tracecontext := preload/tracecontext.c preload/b3.c
+FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_%,$(SHIM_SRC))
 FUZZ_fuzz_segment := $(addprefix exporter/,address.c arena.c attribute.c batch.c enrich.c env.c failure.c \
 	host.c json.c log.c record.c resource.c ring.c text.c)
 

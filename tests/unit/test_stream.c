@@ -386,6 +386,30 @@ static void an_answer_that_is_not_http_fails_the_request(void **state)
 	assert_int_equal(fd_known_connection(fd)->role, ROLE_OPAQUE);
 }
 
+/* Told from its first line, or when it is whole: however it comes. */
+static void a_broken_answer_is_judged_alike_in_pieces(void **state)
+{
+	static const struct {
+		struct step answer;
+		int given_up;
+	} cases[] = {
+		{{SERVER, LITERAL("-ERR unknown")}, 1},
+		{{SERVER, LITERAL("HTTP/1.1 200 OK\r\nno colon\r\nX")}, 0},
+		{{SERVER, LITERAL("HTTP/1.1 200 OK\r\nno colon\r\n\r\n")}, 1},
+	};
+	struct told told;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		struct cut cut = {.single = (uint8_t)(i % 2)};
+
+		give(STREAM_OUT, LITERAL("GET /x HTTP/1.1\r\n\r\n"));
+		give_step(STREAM_IN, &cases[i / 2].answer, 0, &cut);
+		assert_int_equal(shim_next(slot, &told), cases[i / 2].given_up);
+		tear_down(state);
+	}
+}
+
 static void a_skip_across_framing_is_given_up(void **state)
 {
 	struct told told;
@@ -409,6 +433,7 @@ int main(void)
 		STREAM_TEST(other_protocols_make_the_connection_opaque_and_nothing_else),
 		STREAM_TEST(a_head_of_64_kib_is_told_and_a_longer_one_is_given_up),
 		STREAM_TEST(an_answer_that_is_not_http_fails_the_request),
+		STREAM_TEST(a_broken_answer_is_judged_alike_in_pieces),
 		STREAM_TEST(a_skip_across_framing_is_given_up),
 	};
 	int pair[2];
