@@ -318,11 +318,12 @@ void conn_put(struct conn *conn)
 {
 	if (atomic_fetch_sub(&conn->references, 1) != 1)
 		return;
-	if (conn_lock(conn)) {
-		conn_eof(conn, &conn->out);
-		conn_finish(conn);
-		conn_unlock(conn);
-	}
 	atomic_fetch_add(&conn->generation, 1);
+	/* Whoever has the lock for so long may still use it: then it is lost for good. */
+	if (!conn_lock(conn))
+		return;
+	conn_eof(conn, &conn->out);
+	conn_finish(conn);
+	conn_unlock(conn);
 	pool_put(&conns, conn->index);
 }

@@ -140,6 +140,18 @@ struct conn *fd_connection(int fd)
 	return connection_in(entry);
 }
 
+struct conn *fd_lock(int fd)
+{
+	struct conn *conn = fd_connection(fd);
+
+	if (!conn || !conn_lock(conn))
+		return NULL;
+	if (fd_known_connection(fd) == conn)
+		return conn;
+	conn_unlock(conn);
+	return NULL;
+}
+
 void fd_reset(int fd, enum fd_kind kind)
 {
 	_Atomic uint32_t *word = word_of(fd);

@@ -59,6 +59,12 @@ enum fd_kind fd_classify(int fd);
  */
 struct conn *fd_connection(int fd);
 
+/*
+ * As above, locked; NULL also if the lock can't be had or another thread has closed the descriptor
+ * meanwhile: then the memory may be another connection's.
+ */
+struct conn *fd_lock(int fd);
+
 /* The connection that is already known, or NULL: no system call. */
 struct conn *fd_known_connection(int fd);
 

@@ -42,8 +42,8 @@ static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, in
 
 	if (!self)
 		return;
-	conn = fd_connection(fd);
-	if (conn && conn_lock(conn)) {
+	conn = fd_lock(fd);
+	if (conn) {
 		if (size > 0 && !iov)
 			stream_skip(conn, STREAM_IN, (uint64_t)size);
 		else if (size > 0)
@@ -58,7 +58,7 @@ static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, in
 		} else {
 			conn_unlock(conn);
 		}
-	} else if (!conn && size > 0 && fd_entry(fd) == FD_WAKE) {
+	} else if (size > 0 && fd_entry(fd) == FD_WAKE) {
 		context_woken(self);
 	}
 	thread_leave(self);

@@ -117,7 +117,8 @@ static struct conn *look(const struct sending *call, struct rewrite *plan, uint3
 		/* Bodies need no look before they are sent; only writers change the phase. */
 		if (conn->out.phase == PHASE_HEAD && conn_lock(conn)) {
 			replacing = conn->replacing;
-			if (conn->role != ROLE_OPAQUE)
+			/* Closed meanwhile, it may be another descriptor's already. */
+			if (conn->role != ROLE_OPAQUE && fd_known_connection(call->fd) == conn)
 				rewrite_plan(self, conn, call->fd, call->iov, call->count, plan);
 			if (plan->edits && !can_rewrite(call, replacing || conn->inserted)) {
 				plan->edits = 0;
@@ -243,8 +244,8 @@ static void skipped(int fd, enum stream_way way, ssize_t size)
 
 	if (fd_ignored(fd) || !(self = thread_enter()))
 		return;
-	conn = fd_connection(fd);
-	if (conn && conn_lock(conn)) {
+	conn = fd_lock(fd);
+	if (conn) {
 		if (size > 0)
 			stream_skip(conn, way, (uint64_t)size);
 		else if (size == 0 && way == STREAM_IN)
