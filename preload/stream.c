@@ -115,12 +115,13 @@ static int is_decided(int kind, const char *at, size_t size)
 
 /*
  * Parses a head at the beginning of the text. Returns its size; -2: not complete; or the size of
- * the text: not HTTP, and given up. The head struct stays on this frame alone.
+ * the text: not HTTP, and given up.
  */
 static long parse_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
 		       const struct iovec *text)
 {
-	struct http1_head head;
+	/* Ours alone by the guard of re-entry, and too much for the host's stack. */
+	static __thread struct http1_head head;
 	int kind = stream_kind(conn, way);
 	long end = http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head);
 
@@ -163,39 +164,15 @@ static size_t leading_lines(const char *at, size_t size)
 	return n;
 }
 
-/* Takes bytes of a head; returns how many, always at least one. */
-static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
-			const char *at, size_t size)
+/* Gathers bytes of a head that comes in pieces; returns how many it took. */
+static size_t gather_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			  const char *at, size_t size)
 {
 	struct stream *stream = direction(conn, way);
 	size_t before = stream->gathered;
 	size_t taken = size;
 	long end;
 
-	/*
-	 * Nothing was asked: a body after the answer to a HEAD, or a 408 to a connection that
-	 * idled. Programs that go on using the connection have thrown it away as well.
-	 */
-	if (way == STREAM_IN && conn->role == ROLE_CLIENT && !conn->first)
-		return size;
-	if (!before) {
-		size_t empty = leading_lines(at, size);
-
-		if (empty)
-			return empty;
-		stream->scanned = 0;
-		stream->since_ns = way == STREAM_IN ? sys_now_ns() : 0;
-		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
-		    conn->role == ROLE_OPAQUE)
-			return size;
-		if (conn->role != ROLE_UNKNOWN) {
-			struct iovec text = {(void *)at, size};
-
-			end = parse_head(self, conn, fd, way, &text);
-			if (end > 0)
-				return (size_t)end;
-		}
-	}
 	if (taken > HTTP1_HEAD_MAX + 1 - before)
 		taken = HTTP1_HEAD_MAX + 1 - before;
 	if (stream_gather(stream, at, taken)) {
@@ -224,6 +201,40 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 	return taken;
 }
 
+/* Takes bytes of a head; returns how many, always at least one. */
+static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			const char *at, size_t size)
+{
+	struct stream *stream = direction(conn, way);
+	long end;
+
+	/*
+	 * Nothing was asked: a body after the answer to a HEAD, or a 408 to a connection that
+	 * idled. Programs that go on using the connection have thrown it away as well.
+	 */
+	if (way == STREAM_IN && conn->role == ROLE_CLIENT && !conn->first)
+		return size;
+	if (!stream->gathered) {
+		size_t empty = leading_lines(at, size);
+
+		if (empty)
+			return empty;
+		stream->scanned = 0;
+		stream->since_ns = way == STREAM_IN ? sys_now_ns() : 0;
+		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
+		    conn->role == ROLE_OPAQUE)
+			return size;
+		if (conn->role != ROLE_UNKNOWN) {
+			struct iovec text = {(void *)at, size};
+
+			end = parse_head(self, conn, fd, way, &text);
+			if (end > 0)
+				return (size_t)end;
+		}
+	}
+	return gather_head(self, conn, fd, way, at, size);
+}
+
 static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way way, const char *at,
 			size_t size)
 {
@@ -232,7 +243,8 @@ static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way 
 
 	if (way == STREAM_IN && conn->role == ROLE_CLIENT)
 		message_reply_context(self, conn);
-	else if (way == STREAM_IN && conn->role == ROLE_SERVER && exchange_of(conn->requesting))
+	else if (way == STREAM_IN && conn->role == ROLE_SERVER && conn_first(conn) &&
+		 exchange_of(conn->requesting) == conn_first(conn))
 		context_set(self, conn->requesting, SPAN_LINK_CONTEXT, 0);
 	/* A request whose body can't be framed: its response can still be told. */
 	if (stream->body.mode == HTTP1_BODY_OPAQUE)

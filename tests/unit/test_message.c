@@ -44,6 +44,9 @@ static void of_several_requests_at_once_none_is_current(void **state)
 	receive("GET /a HTTP/1.1\r\nHost: x\r\n\r\nGET /b HTTP/1.1\r\nHost: x\r\n\r\n");
 	assert_non_null(conn_first(fd_known_connection(fd)));
 	assert_int_equal(context_get(&thread_self), 0);
+	receive("POST /c HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n");
+	receive("ab");
+	assert_int_equal(context_get(&thread_self), 0);
 }
 
 static void drained_bytes_are_not_looked_at(void **state)
