@@ -227,7 +227,7 @@ def measure_accuracy():
             process, port = programs.start_front(host, front, backend, collector.endpoint)
             requests = make_requests(4000, front.kinds, seed=11)
             drive(port, requests, front.concurrency)
-            host.stop(process, timeout=30)
+            programs.stop_front(host, process)
             seen = records()
             tally = check(front.name, requests, seen, collector.spans(), front.proxy)
         finally:

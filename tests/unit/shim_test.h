@@ -1,4 +1,4 @@
-/* shim_test.h - the shim inside a test program: a session of its own, and the spans that it told.
+/* shim_test.h - the shim inside a test program, with a session of its own.
  */
 #ifndef TAGALONG_SHIM_TEST_H
 #define TAGALONG_SHIM_TEST_H
@@ -16,18 +16,11 @@
 #include "preload/conf.h"
 #include "preload/conn.h"
 #include "preload/context.h"
-#include "preload/exchange.h"
 #include "preload/fd.h"
 #include "preload/scratch.h"
-#include "preload/segment.h"
 #include "preload/thread.h"
 #include "preload/threads.h"
-
-/* A finished span as it came out of the ring. */
-struct told {
-	struct span span;
-	uint8_t fields[SPAN_FIELDS_MAX];
-};
+#include "tests/unit/shim_told.h"
 
 /* As in preload/init.c. */
 void process_forked(void)
@@ -62,10 +55,12 @@ static inline struct segment_header *shim_segment(char path[32], uint32_t slots)
 	return header;
 }
 
-/* What the constructor does, with that environment. Once a process. */
-static inline void shim_start(char **environment, const void *main_frame)
+/* What the constructor does, with an empty environment. Once a process. */
+static inline void shim_start(const void *main_frame)
 {
-	if (conf_init(environment, "test") || exchanges_init() || conns_init() || threads_init() ||
+	char *none[] = {NULL};
+
+	if (conf_init(none, "test") || exchanges_init() || conns_init() || threads_init() ||
 	    scratch_init())
 		abort();
 	context_init(main_frame);
@@ -76,57 +71,15 @@ static inline void shim_start(char **environment, const void *main_frame)
 /* Starts the shim and takes a slot in a segment of its own, which nobody else can find. */
 static inline struct slot *shim_attach(const void *main_frame)
 {
-	char *none[] = {NULL};
 	char path[32];
 
 	munmap(shim_segment(path, 1), SEGMENT_HEADER_BYTES);
-	shim_start(none, main_frame);
+	shim_start(main_frame);
 	strcpy(conf.session, path);
 	if (!attach_ready())
 		abort();
 	unlink(path);
 	return attach_slot();
-}
-
-/* Takes the next span out of the ring; 0: none is committed at its tail. */
-static inline int shim_next(struct slot *slot, struct told *to)
-{
-	struct ring *ring = &slot->ring;
-	uint64_t at = atomic_load(&ring->tail);
-
-	while (at != atomic_load(&ring->head)) {
-		const struct record_head *record = (void *)(ring->data + at % RING_BYTES);
-		const uint8_t *payload = (const uint8_t *)(record + 1);
-
-		if (atomic_load(&record->commit) != at + 1)
-			return 0;
-		at += record->size;
-		if (record->type == RECORD_SPAN) {
-			memcpy(&to->span, payload, sizeof(to->span));
-			memcpy(to->fields, payload + sizeof(to->span), to->span.fields_size);
-		}
-		atomic_store(&ring->tail, at);
-		if (record->type == RECORD_SPAN)
-			return 1;
-	}
-	return 0;
-}
-
-/* Copies a text field, NUL-terminated; its size, or -1 if the span has none of that id. */
-static inline int shim_field(const struct told *from, uint8_t id, char *out, size_t room)
-{
-	for (size_t at = 0; at + 4 <= from->span.fields_size;) {
-		uint16_t size;
-
-		memcpy(&size, from->fields + at + 2, sizeof(size));
-		if (from->fields[at] == id && size < room) {
-			memcpy(out, from->fields + at + 4, size);
-			out[size] = 0;
-			return size;
-		}
-		at += 4u + size;
-	}
-	return -1;
 }
 
 #endif

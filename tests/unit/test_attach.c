@@ -27,20 +27,25 @@ static struct segment_header *header;
 
 static int in_child(int (*body)(void))
 {
-	int *line = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int line = -1;
 	int status;
+	int ends[2];
 	pid_t pid;
 
-	*line = -1;
 	fflush(stdout);
+	if (pipe(ends))
+		return -1;
 	pid = fork();
 	if (pid == 0) {
-		*line = body();
-		_exit(0);
+		line = body();
+		_exit(write(ends[1], &line, sizeof(line)) == sizeof(line) ? 0 : 1);
 	}
-	if (waitpid(pid, &status, 0) != pid || status)
-		return -1;
-	return *line;
+	close(ends[1]);
+	if (waitpid(pid, &status, 0) != pid || status ||
+	    read(ends[0], &line, sizeof(line)) != sizeof(line))
+		line = -1;
+	close(ends[0]);
+	return line;
 }
 
 /* One as the exporter sees it. */
@@ -56,9 +61,7 @@ static struct slot *slot_at(uint32_t index)
 
 static void start(void)
 {
-	char *none[] = {NULL};
-
-	shim_start(none, __builtin_frame_address(0));
+	shim_start(__builtin_frame_address(0));
 	strcpy(conf.session, path);
 }
 
@@ -258,7 +261,7 @@ static void many_processes_at_once_get_a_slot_each(void **state)
 			start();
 			while (!attach_ready() && process_mode == MODE_ON)
 				;
-			_exit(attach_slot()->identity.pid != (uint32_t)getpid());
+			_exit(attach_slot()->identity.pid == (uint32_t)getpid() ? 0 : 1);
 		}
 	}
 	for (size_t i = 0; i < 12; i++) {

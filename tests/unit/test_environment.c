@@ -231,10 +231,9 @@ int main(int argc, char **argv)
 		ENVIRONMENT_TEST(other_propagators_have_no_variables),
 		ENVIRONMENT_TEST(large_environments_are_copied_whole),
 	};
-	char *none[] = {NULL};
 
 	(void)argc;
-	shim_start(none, argv);
+	shim_start(argv);
 	conf.no_telemetry = 1; /* contexts without a segment */
 	tear_down(NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,7 +121,8 @@ def check(service, requests, records, spans, proxy=False):
         status = next((int(part[7:]) for part in request.query.split("&") if part.startswith("status=")), 200)
         same = attribute(span, "http.response.status_code") == status
         tally.add("status right" if same else "status wrong", (path, status, span["attributes"]))
-    strays = [path for path in by_path[CLIENT] if path not in {urlsplit(one["target"]).path for one in records}]
+    seen = {urlsplit(record["target"]).path for record in records}
+    strays = [path for path in by_path[CLIENT] if path not in seen]
     strays += [path for path in by_path[SERVER] if path not in known]
     for path in strays:
         tally.add("stray", path)
