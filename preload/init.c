@@ -24,6 +24,9 @@ __asm__(".symver old_dladdr, dladdr@GLIBC_2.17");
 extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
 extern int old_dladdr(const void *address, Dl_info *info) __attribute__((weak));
 
+/* Bytes of a hook's code; every hook is longer. */
+#define CODE_COMPARED 32
+
 void process_forked(void)
 {
 	process_epoch++;
@@ -32,7 +35,9 @@ void process_forked(void)
 
 /*
  * Loaded twice, by two paths: only the first in the order of look-up may act, for the other's real
- * functions would be those of the first.
+ * functions would be those of the first. Another interposer in front of us is no reason to step
+ * aside: ours is told by its name, or, under another one, by its code, which is the same in the
+ * same build.
  */
 static int is_second(void)
 {
@@ -44,7 +49,8 @@ static int is_second(void)
 	    !info.dli_fname)
 		return 0;
 	name = strrchr(info.dli_fname, '/');
-	return strncmp(name ? name + 1 : info.dli_fname, "libtagalong", 11) == 0;
+	return strncmp(name ? name + 1 : info.dli_fname, "libtagalong", 11) == 0 ||
+	       memcmp(first, (void *)close_range, CODE_COMPARED) == 0;
 }
 
 /* The path that we were loaded by goes into the environment of children. */

@@ -71,25 +71,62 @@ static int name_segment(char *path, size_t room)
 	return 0;
 }
 
-/*
- * CLONE_VM | CLONE_VFORK: no page table is copied and the child's exec ends the wait. The child
- * runs on this very stack frame and must only exec or exit; signals are blocked so that no handler
- * runs there.
+/* What the two processes below are given; in the host's memory, which they share. */
+struct launch {
+	const char *program;
+	char *const *argv;
+};
+
+/* clone() as vfork is, with an exit signal or without one. The caller must not return in the child.
  */
-static long spawn(const char *program, char *const argv[])
+static inline __attribute__((always_inline)) long clone_shared(int exit_signal)
+{
+	return sys_call6(SYS_clone, CLONE_VM | CLONE_VFORK | exit_signal, 0, 0, 0, 0, 0);
+}
+
+/* A frame of its own keeps a child off the locals that its suspended parent still needs. */
+static __attribute__((noinline, noreturn)) void become_exporter(const struct launch *launch)
+{
+	uint64_t none = 0;
+
+	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, SIGNAL_SET_BYTES, 0, 0);
+	sys_call3(SYS_execve, (long)launch->program, (long)launch->argv, (long)environ);
+	for (;;)
+		sys_call3(SYS_exit_group, 127, 0, 0);
+}
+
+/*
+ * The process in between: an exec gives every child SIGCHLD as its exit signal, so the host's own
+ * child must never exec. It starts the exporter, whose first process ends when the segment is
+ * ready, and ends with its status.
+ */
+static __attribute__((noinline, noreturn)) void stand_between(const struct launch *launch)
+{
+	int status = -1;
+	long pid = clone_shared(SIGCHLD);
+	long n;
+
+	if (pid == 0)
+		become_exporter(launch);
+	do {
+		n = sys_call6(SYS_wait4, pid, (long)&status, __WALL, 0, 0, 0);
+	} while (n == -EINTR);
+	for (;;)
+		sys_call3(SYS_exit_group, n == pid && status == 0 ? 0 : 1, 0, 0);
+}
+
+/* CLONE_VFORK: the host's thread sleeps until its child has ended. Signals are blocked, for the
+ * children's sake. */
+static long spawn(const struct launch *launch)
 {
 	uint64_t all = ~0ull;
 	uint64_t before = 0;
-	uint64_t none = 0;
 	long pid;
 
 	sys_call6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, SIGNAL_SET_BYTES, 0, 0);
-	pid = sys_call6(SYS_clone, CLONE_VM | CLONE_VFORK, 0, 0, 0, 0, 0);
-	if (pid == 0) {
-		sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&none, 0, SIGNAL_SET_BYTES, 0, 0);
-		sys_call3(SYS_execve, (long)program, (long)argv, (long)environ);
-		sys_call3(SYS_exit_group, 127, 0, 0);
-	}
+	pid = clone_shared(0);
+	if (pid == 0)
+		stand_between(launch);
 	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&before, 0, SIGNAL_SET_BYTES, 0, 0);
 	return pid;
 }
@@ -102,6 +139,7 @@ int launch_exporter(char *session, size_t room)
 	char detach[] = "--detach";
 	char option[] = "--segment";
 	char *argv[] = {name, command, detach, option, session, NULL};
+	struct launch launch = {program, argv};
 	int status = 0;
 	long pid;
 	long n;
@@ -111,7 +149,7 @@ int launch_exporter(char *session, size_t room)
 		result = name_segment(session, room);
 	if (result)
 		return result;
-	pid = spawn(program, argv);
+	pid = spawn(&launch);
 	if (pid < 0)
 		return (int)pid;
 	do {
