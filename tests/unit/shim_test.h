@@ -1,5 +1,4 @@
-/* shim_test.h - the shim inside a test program, with a session of its own.
- */
+/* shim_test.h - the shim inside a test program, with a session of its own. */
 #ifndef TAGALONG_SHIM_TEST_H
 #define TAGALONG_SHIM_TEST_H
 
