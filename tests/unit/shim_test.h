@@ -35,7 +35,7 @@ static inline struct segment_header *shim_segment(char path[32], uint32_t slots)
 	struct segment_header *header;
 	int fd;
 
-	strcpy(path, "/tmp/tagalong-test-XXXXXX");
+	memcpy(path, "/tmp/tagalong-test-XXXXXX", sizeof("/tmp/tagalong-test-XXXXXX"));
 	fd = mkstemp(path);
 	if (fd < 0 || ftruncate(fd, (off_t)segment_slot_offset(slots)))
 		abort();
@@ -74,7 +74,7 @@ static inline struct slot *shim_attach(const void *main_frame)
 
 	munmap(shim_segment(path, 1), SEGMENT_HEADER_BYTES);
 	shim_start(main_frame);
-	strcpy(conf.session, path);
+	memcpy(conf.session, path, sizeof(path));
 	if (!attach_ready())
 		abort();
 	unlink(path);

@@ -62,7 +62,7 @@ static struct slot *slot_at(uint32_t index)
 static void start(void)
 {
 	shim_start(__builtin_frame_address(0));
-	strcpy(conf.session, path);
+	memcpy(conf.session, path, sizeof(path));
 }
 
 static void make_segment(uint32_t slots)
@@ -84,7 +84,7 @@ static int claim(void)
 	char executable[256] = {0};
 
 	start();
-	strcpy(conf.service_name, "shop");
+	memcpy(conf.service_name, "shop", 5);
 	CHECK(!attach_slot());
 	CHECK(attach_ready() == 1 && attach_ready() == 1);
 	CHECK(attach_slot());

@@ -327,7 +327,7 @@ static void a_long_mask_list_is_taken_whole(void **state)
 	assert_int_equal(conf.mask.count, CONF_LIST_MAX);
 	for (size_t i = 0; i < conf.mask.count; i++)
 		assert_int_equal(strlen(conf.mask.names[i]), 64);
-	strcat(variable, ",one-more");
+	memcpy(variable + strlen(variable), ",one-more", 10);
 	read_one(variable);
 	assert_int_equal(conf.mask.count, CONF_LIST_MAX);
 }

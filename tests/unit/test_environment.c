@@ -18,8 +18,8 @@ static int tear_down(void **state)
 	(void)state;
 	environment_release(&thread_self);
 	thread_self.context = 0;
-	strcpy(conf.library, LIBRARY);
-	strcpy(conf.session, "/s/1");
+	memcpy(conf.library, LIBRARY, sizeof(LIBRARY));
+	memcpy(conf.session, "/s/1", 5);
 	conf.propagators = PROPAGATE_TRACECONTEXT;
 	return 0;
 }
