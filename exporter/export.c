@@ -15,6 +15,10 @@
 #include "exporter/log.h"
 #include "exporter/pipeline.h"
 #include "exporter/session.h"
+#include "exporter/sweep.h"
+
+/* A younger segment may belong to an exporter that has not locked it yet. */
+#define SWEEP_AGE_S 60
 
 struct options {
 	const char *segment;
@@ -151,6 +155,23 @@ static int go_into_background(void)
 	return 3;
 }
 
+/* What killed exporters left in the same place. */
+static void sweep_beside(const char *segment)
+{
+	char directory[4096];
+	char *slash;
+	int removed;
+
+	snprintf(directory, sizeof(directory), "%s", segment ? segment : SEGMENT_DIRECTORY "/");
+	slash = strrchr(directory, '/');
+	if (!slash)
+		return;
+	*slash = '\0';
+	removed = sweep_directory(directory, SWEEP_AGE_S);
+	if (removed > 0)
+		log_line(LOG_DEBUG, "export", "removed %d segments that nobody uses", removed);
+}
+
 static int serve(struct segment_file *file, const struct settings *settings,
 		 const struct options *options)
 {
@@ -160,6 +181,8 @@ static int serve(struct segment_file *file, const struct settings *settings,
 	};
 	int code;
 
+	sweep_spare(file->fd);
+	sweep_beside(options->segment);
 	atomic_store(&file->header->control.disabled, settings->disabled ? 1u : 0u);
 	atomic_store(&file->header->control.exporter_pid, (uint32_t)getpid());
 	segment_file_grow(file, settings->reserved_slots);
