@@ -65,34 +65,37 @@ static void check_plan(const struct rewrite *plan, const struct iovec *iov, size
 	}
 }
 
-/* Every place, every earlier call, every remainder of the insertion, every cut into two vectors. */
+/* One place of each edit (the size of the text: none), with every cut into two vectors. */
+static void check_places(struct rewrite *plan, uint32_t insert, uint32_t replace, const char *text)
+{
+	size_t size = strlen(text);
+
+	/* The empty line is never among the digits. */
+	if (insert < size && insert >= replace && insert < replace + 16)
+		return;
+	plan->insert_at = insert < size ? plan->start + insert : REWRITE_NOWHERE;
+	plan->replace_at = replace < size ? plan->start + replace : REWRITE_NOWHERE;
+	for (size_t first = 0; first <= size; first++) {
+		struct iovec iov[] = {{(void *)text, first},
+				      {(void *)(text + first), size - first}};
+
+		plan->inserted = insert < size ? (uint32_t)(first % 6) : 0;
+		check_plan(plan, iov, 2, text);
+	}
+}
+
+/* At the start of a head and after an earlier call, with every remainder of the insertion. */
 static void vectors_and_accounts_are_right_for_every_plan(void **state)
 {
 	static const char text[] = "abcdefghijklmnopqrstuvwxyz";
 	struct rewrite plan = {.insert = lines_of_ours, .insert_size = 5};
-	size_t size = sizeof(text) - 1;
 
 	(void)state;
 	memcpy(plan.replacement, digits_of_ours, 16);
 	for (plan.start = 0; plan.start < 20; plan.start += 19)
-		for (uint32_t insert = 0; insert <= size; insert++)
-			for (uint32_t replace = 0; replace <= size; replace++)
-				for (size_t first = 0; first <= size; first++) {
-					struct iovec iov[] = {
-						{(void *)text, first},
-						{(void *)(text + first), size - first}};
-
-					plan.insert_at = insert < size ? plan.start + insert
-								       : REWRITE_NOWHERE;
-					plan.inserted = insert < size ? (uint32_t)(first % 6) : 0;
-					plan.replace_at = replace < size ? plan.start + replace
-									 : REWRITE_NOWHERE;
-					/* The empty line is never among the digits. */
-					if (insert >= replace && insert < replace + 16 &&
-					    insert < size)
-						continue;
-					check_plan(&plan, iov, 2, text);
-				}
+		for (uint32_t insert = 0; insert < sizeof(text); insert++)
+			for (uint32_t replace = 0; replace < sizeof(text); replace++)
+				check_places(&plan, insert, replace, text);
 }
 
 static void digits_that_earlier_calls_began_are_finished(void **state)
