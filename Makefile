@@ -21,7 +21,7 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,rel
 	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic-functions
 
 PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib
-ifeq ($(filter deps help clean distclean format format-check,$(MAKECMDGOALS)),)
+ifneq ($(filter-out deps help clean format format-check,$(or $(MAKECMDGOALS),all)),)
 EXPORTER_CFLAGS = $(COMMON) $(shell pkg-config --cflags $(PACKAGES))
 EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
 endif
