@@ -37,6 +37,8 @@ PROTO_H := $(PROTO:%.proto=$(O)/%.pb-c.h)
 EXPORTER_SRC := $(wildcard exporter/*.c)
 EXPORTER_OBJ := $(EXPORTER_SRC:%.c=$(O)/%.o) $(PROTO_C:.c=.o)
 EXPORTER_PURE := $(filter-out $(O)/exporter/main.o,$(EXPORTER_OBJ))
+# What several unit tests share: the files beside them that are no tests themselves.
+UNIT_SHARED := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -67,7 +69,7 @@ $(O)/exporter/proto/%.pb-c.c $(O)/exporter/proto/%.pb-c.h: exporter/proto/%.prot
 
 $(O)/exporter/proto/%.o: $(O)/exporter/proto/%.c $(PROTO_H) $(O)/flags
 	@echo "  CC      $<"
-	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -w -c -o $@ $<
 
 $(O)/exporter/%.o: exporter/%.c $(O)/flags | $(PROTO_H)
 	@mkdir -p $(@D)
@@ -84,10 +86,18 @@ $(O)/preload.a: $(SHIM_PURE)
 $(O)/exporter.a: $(EXPORTER_PURE)
 	$(Q)rm -f $@; ar rcs $@ $^
 
-$(O)/tests/unit/%: tests/unit/%.c $(O)/preload.a $(O)/exporter.a
+$(O)/tests/unit/%.o: tests/unit/%.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
+
+$(O)/tests/unit.a: $(UNIT_SHARED)
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(O)/tests/unit/%: tests/unit/%.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
 	@mkdir -p $(@D)
 	@echo "  TEST    $<"
-	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $< $(O)/preload.a $(O)/exporter.a -lcmocka $(EXPORTER_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $(filter %.c %.a,$^) -lcmocka $(EXPORTER_LIBS)
 
 unit: $(UNIT) ## run the unit tests alone
 	@set -e; for t in $(UNIT); do echo "  RUN     $$t"; $$t; done
@@ -128,7 +138,7 @@ FUZZ_fuzz_segment := $(addprefix exporter/,address.c arena.c attribute.c batch.c
 	host.c json.c log.c record.c resource.c ring.c text.c)
 
 .SECONDEXPANSION:
-$(O)/tests/fuzz/%: tests/fuzz/%.c $$(FUZZ_$$*) $(wildcard preload/*.h exporter/*.h) $(O)/flags
+$(O)/tests/fuzz/%: tests/fuzz/%.c $$(FUZZ_$$*) $(wildcard preload/*.h exporter/*.h tests/*/*.h) $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  FUZZ    $<"
 	$(Q)$(FUZZ_CC) -g -O1 $(filter-out -M%,$(COMMON)) -fsanitize=fuzzer,address,undefined \

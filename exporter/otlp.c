@@ -5,16 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporter/packed.h"
 #include "exporter/proto/status.pb-c.h"
 #include "exporter/proto/trace_service.pb-c.h"
 
 #define REQUEST_INIT  OPENTELEMETRY__PROTO__COLLECTOR__TRACE__V1__EXPORT_TRACE_SERVICE_REQUEST__INIT
-#define OF_TEXT       OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE
-#define OF_NUMBER     OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE
-#define OF_ARRAY      OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_ARRAY_VALUE
-#define KEY_INIT      OPENTELEMETRY__PROTO__COMMON__V1__KEY_VALUE__INIT
-#define VALUE_INIT    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__INIT
-#define ARRAY_INIT    OPENTELEMETRY__PROTO__COMMON__V1__ARRAY_VALUE__INIT
 #define SCOPE_INIT    OPENTELEMETRY__PROTO__COMMON__V1__INSTRUMENTATION_SCOPE__INIT
 #define RESOURCE_INIT OPENTELEMETRY__PROTO__RESOURCE__V1__RESOURCE__INIT
 #define GROUP_INIT    OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT
@@ -34,67 +29,20 @@ static char *unconst(const char *string)
 	return (char *)(uintptr_t)string;
 }
 
-struct pair {
-	COMMON(KeyValue) key_value;
-	COMMON(AnyValue) value;
-};
-
-static int fill_array(struct arena *arena, const struct attribute *from, COMMON(AnyValue) * to)
+static ProtobufCBinaryData bytes_of(const char *at, size_t size)
 {
-	struct {
-		COMMON(ArrayValue) array;
-		COMMON(AnyValue) element;
-		COMMON(AnyValue) * elements[1];
-	} *all = arena_take(arena, sizeof(*all));
-
-	if (!all)
-		return -ENOMEM;
-	all->array = (COMMON(ArrayValue))ARRAY_INIT;
-	all->element = (COMMON(AnyValue))VALUE_INIT;
-	all->element.value_case = OF_TEXT;
-	all->element.string_value = unconst(from->text.at);
-	all->elements[0] = &all->element;
-	all->array.n_values = 1;
-	all->array.values = all->elements;
-	to->value_case = OF_ARRAY;
-	to->array_value = &all->array;
-	return 0;
+	return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)at};
 }
 
-static int fill_pair(struct arena *arena, const struct attribute *from, struct pair *to)
+/* All attributes, packed one by one. NULL: no memory. */
+static ProtobufCBinaryData *attributes(struct arena *arena, const struct attribute *from,
+				       size_t count)
 {
-	to->key_value = (COMMON(KeyValue))KEY_INIT;
-	to->value = (COMMON(AnyValue))VALUE_INIT;
-	to->key_value.key = unconst(from->key);
-	to->key_value.value = &to->value;
-	switch ((enum attribute_type)from->type) {
-	case ATTRIBUTE_TEXT:
-		to->value.value_case = OF_TEXT;
-		to->value.string_value = unconst(from->text.at);
-		return 0;
-	case ATTRIBUTE_TEXTS:
-		return fill_array(arena, from, &to->value);
-	case ATTRIBUTE_NUMBER:
-		to->value.value_case = OF_NUMBER;
-		to->value.int_value = from->number;
-		return 0;
-	}
-	return 0;
-}
+	ProtobufCBinaryData *list = arena_take(arena, (count + 1) * sizeof(*list));
 
-static COMMON(KeyValue) *
-	*attributes(struct arena *arena, const struct attribute *from, size_t count)
-{
-	COMMON(KeyValue) **list = arena_take(arena, (count + 1) * sizeof(*list));
-	struct pair *pairs = arena_take(arena, (count + 1) * sizeof(*pairs));
-
-	if (!list || !pairs)
-		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		if (fill_pair(arena, &from[i], &pairs[i]) != 0)
+	for (size_t i = 0; list && i < count; i++)
+		if (packed_attribute(arena, &from[i], &list[i]) != 0)
 			return NULL;
-		list[i] = &pairs[i].key_value;
-	}
 	return list;
 }
 
@@ -105,39 +53,35 @@ static int has_parent(const struct batch_span *span)
 	return memcmp(span->parent_id, none, sizeof(none)) != 0;
 }
 
-static int fill_span(struct arena *arena, const struct batch_span *from, TRACE(Span) * to)
+static int pack_span(struct arena *arena, const struct batch_span *from, ProtobufCBinaryData *to)
 {
-	*to = (TRACE(Span))SPAN_INIT;
-	to->trace_id.data = (uint8_t *)(uintptr_t)from->trace_id;
-	to->trace_id.len = sizeof(from->trace_id);
-	to->span_id.data = (uint8_t *)(uintptr_t)from->span_id;
-	to->span_id.len = sizeof(from->span_id);
-	if (has_parent(from)) {
-		to->parent_span_id.data = (uint8_t *)(uintptr_t)from->parent_id;
-		to->parent_span_id.len = sizeof(from->parent_id);
-	}
+	TRACE(Span) span = SPAN_INIT;
+	TRACE(Status) status = STATUS_INIT;
+
+	span.trace_id = bytes_of((const char *)from->trace_id, sizeof(from->trace_id));
+	span.span_id = bytes_of((const char *)from->span_id, sizeof(from->span_id));
+	if (has_parent(from))
+		span.parent_span_id =
+			bytes_of((const char *)from->parent_id, sizeof(from->parent_id));
 	if (from->trace_state)
-		to->trace_state = unconst(from->trace_state);
-	to->name = unconst(from->name);
-	to->kind = from->kind;
-	to->start_time_unix_nano = from->start_unix_ns;
-	to->end_time_unix_nano = from->end_unix_ns;
-	to->flags = from->flags;
-	to->dropped_attributes_count = from->attributes_dropped;
-	to->n_attributes = from->attribute_count;
-	to->attributes = attributes(arena, from->attributes, from->attribute_count);
-	if (!to->attributes)
+		span.trace_state = unconst(from->trace_state);
+	span.name = unconst(from->name);
+	span.kind = from->kind;
+	span.start_time_unix_nano = from->start_unix_ns;
+	span.end_time_unix_nano = from->end_unix_ns;
+	span.flags = from->flags;
+	span.dropped_attributes_count = from->attributes_dropped;
+	span.n_attributes = from->attribute_count;
+	span.attributes = attributes(arena, from->attributes, from->attribute_count);
+	if (!span.attributes)
 		return -ENOMEM;
-	if (from->status == STATUS_UNSET)
-		return 0;
-	to->status = arena_take(arena, sizeof(*to->status));
-	if (!to->status)
-		return -ENOMEM;
-	*to->status = (TRACE(Status))STATUS_INIT;
-	to->status->code = from->status;
-	if (from->status_message)
-		to->status->message = unconst(from->status_message);
-	return 0;
+	if (from->status != STATUS_UNSET) {
+		status.code = from->status;
+		if (from->status_message)
+			status.message = unconst(from->status_message);
+		span.status = &status;
+	}
+	return packed_message(arena, &span.base, to);
 }
 
 /* All of one process's spans, with what stands around them. */
@@ -187,12 +131,11 @@ static int build(struct arena *arena, const struct batch *batch,
 		 SERVICE(ExportTraceServiceRequest) * request)
 {
 	struct group *groups = arena_take(arena, (batch->mark_count + 1) * sizeof(*groups));
-	TRACE(Span) *spans = arena_take(arena, (batch->count + 1) * sizeof(*spans));
 	size_t count = 0;
 
 	request->resource_spans =
 		arena_take(arena, (batch->mark_count + 1) * sizeof(TRACE(ResourceSpans) *));
-	if (!groups || !spans || !request->resource_spans)
+	if (!groups || !request->resource_spans)
 		return -ENOMEM;
 	for (size_t i = 0; i < batch->count; i++) {
 		const struct batch_span *from = &batch->spans[i];
@@ -204,9 +147,9 @@ static int build(struct arena *arena, const struct batch *batch,
 				return -ENOMEM;
 			request->resource_spans[count++] = &group->group;
 		}
-		if (fill_span(arena, from, &spans[i]) != 0)
+		if (pack_span(arena, from, &group->scoped.spans[group->scoped.n_spans]) != 0)
 			return -ENOMEM;
-		group->scoped.spans[group->scoped.n_spans++] = &spans[i];
+		group->scoped.n_spans++;
 	}
 	request->n_resource_spans = count;
 	return 0;
@@ -215,17 +158,13 @@ static int build(struct arena *arena, const struct batch *batch,
 int otlp_encode(struct arena *arena, const struct batch *batch, const uint8_t **bytes, size_t *size)
 {
 	SERVICE(ExportTraceServiceRequest) request = REQUEST_INIT;
-	uint8_t *out;
-	size_t room;
+	ProtobufCBinaryData packed;
 
-	if (build(arena, batch, &request) != 0)
+	if (build(arena, batch, &request) != 0 ||
+	    packed_message(arena, &request.base, &packed) != 0)
 		return -ENOMEM;
-	room = protobuf_c_message_get_packed_size(&request.base);
-	out = arena_take(arena, room + 1);
-	if (!out)
-		return -ENOMEM;
-	*size = protobuf_c_message_pack(&request.base, out);
-	*bytes = out;
+	*bytes = packed.data;
+	*size = packed.len;
 	return 0;
 }
 
