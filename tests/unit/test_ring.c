@@ -1,6 +1,7 @@
 /* test_ring.c - the reader's side of a process's ring: laps, holes, liars and the tail. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
