@@ -6,15 +6,7 @@
 
 #include "preload/http1.h"
 #include "preload/mask.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
-
-/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer gives the name */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/target.h"
 
 static void check_within(struct http1_text text, const char *at, long size)
 {

@@ -9,12 +9,7 @@
 #include "exporter/json.h"
 #include "exporter/record.h"
 #include "exporter/ring.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
+#include "tests/fuzz/target.h"
 
 /* The first bytes of an input say where in the ring the rest lies and what the positions are. */
 struct plan {
@@ -25,9 +20,6 @@ struct plan {
 	uint8_t inflight;
 	uint8_t identity;
 };
-
-/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer gives the name */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct slot *slot;
 static struct settings settings;

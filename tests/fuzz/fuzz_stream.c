@@ -6,18 +6,10 @@
 #include <stdlib.h>
 
 #include "preload/stream.h"
+#include "tests/fuzz/target.h"
 #include "tests/unit/shim_test.h"
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
-
 #define SPANS_MAX 512
-
-/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer gives the name */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct slot *slot;
 

@@ -6,15 +6,7 @@
 #include <string.h>
 
 #include "preload/tracecontext.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
-
-/* NOLINTNEXTLINE(readability-identifier-naming): libFuzzer gives the name */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/target.h"
 
 static int same(const struct trace_parent *a, const struct trace_parent *b)
 {
