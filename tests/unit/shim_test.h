@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "preload/attach.h"
@@ -79,6 +80,26 @@ static inline struct slot *shim_attach(const void *main_frame)
 		abort();
 	unlink(path);
 	return attach_slot();
+}
+
+/* A stream socket, connected, for hooks that are told of transfers that never took place. */
+static inline int shim_socket(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
+		abort();
+	return pair[0];
+}
+
+/* The descriptor is closed; what was in flight is told and thrown away. */
+static inline void shim_hang_up(struct slot *slot, int fd)
+{
+	struct told told;
+
+	fd_reset(fd, FD_UNKNOWN);
+	while (shim_next(slot, &told))
+		;
 }
 
 #endif

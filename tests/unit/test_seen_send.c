@@ -167,14 +167,9 @@ static void receive(const char *text)
 	after_read((ssize_t)strlen(text), fd, (void *)text, strlen(text));
 }
 
-/* The descriptor is closed; what was in flight is told and thrown away. */
 static void hang_up(void)
 {
-	struct told told;
-
-	fd_reset(fd, FD_UNKNOWN);
-	while (shim_next(slot, &told))
-		;
+	shim_hang_up(slot, fd);
 }
 
 static int tear_down(void **state)
@@ -481,11 +476,8 @@ int main(void)
 		SEND_TEST(more_vectors_than_the_kernel_takes_go_out_unchanged),
 		SEND_TEST(a_passed_traceparent_is_replaced_in_place_however_it_is_cut),
 	};
-	int pair[2];
 
 	slot = shim_attach(__builtin_frame_address(0));
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
-		return 1;
-	fd = pair[0];
+	fd = shim_socket();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
