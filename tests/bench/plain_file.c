@@ -20,30 +20,34 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static double fastest(int fd, int writes, long calls)
+static double fastest(const char *path, int writes, long calls)
 {
+	int fd = open(path, writes ? O_WRONLY : O_RDONLY);
+	long each = calls / PARTS;
 	char byte = 0;
 	uint64_t best = UINT64_MAX;
 
+	if (fd < 0)
+		exit(2);
 	for (int part = 0; part < PARTS; part++) {
 		uint64_t start = now_ns(), took;
 
-		for (long i = 0; i < calls / PARTS; i++)
+		for (long i = 0; i < each; i++)
 			if ((writes ? write(fd, &byte, 1) : read(fd, &byte, 1)) != 1)
 				exit(1);
 		took = now_ns() - start;
 		best = took < best ? took : best;
 	}
-	return (double)best / (double)(calls / PARTS);
+	close(fd);
+	return (double)best / (double)each;
 }
 
 int main(int argc, char **argv)
 {
 	long calls = argc == 2 ? atol(argv[1]) : 0;
-	int zeros = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
 
-	if (calls < PARTS || zeros < 0 || null < 0)
+	if (calls < PARTS)
 		return 2;
-	printf("%.2f %.2f\n", fastest(zeros, 0, calls), fastest(null, 1, calls));
+	printf("%.2f %.2f\n", fastest("/dev/zero", 0, calls), fastest("/dev/null", 1, calls));
 	return 0;
 }

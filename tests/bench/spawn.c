@@ -46,7 +46,7 @@ static int by_value(const void *a, const void *b)
 int main(int argc, char **argv)
 {
 	int rounds = argc == 4 ? atoi(argv[1]) : 0;
-	uint64_t *times[2];
+	uint64_t *times;
 	char preload[4096];
 	char *bare[] = {NULL}, *traced[] = {preload, NULL};
 	char **environments[] = {bare, traced};
@@ -54,18 +54,20 @@ int main(int argc, char **argv)
 	if (rounds < 1)
 		return 2;
 	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", argv[2]);
-	for (int i = 0; i < 2; i++)
-		times[i] = calloc((size_t)rounds, sizeof(uint64_t));
-	if (!times[0] || !times[1])
+	times = calloc((size_t)rounds * 2, sizeof(*times));
+	if (!times)
 		return 1;
 	for (int round = 0; round < rounds; round++)
 		for (int i = 0; i < 2; i++)
-			times[i][round] = start_once(argv[3], environments[i]);
+			times[(size_t)i * (size_t)rounds + (size_t)round] =
+				start_once(argv[3], environments[i]);
 	for (int i = 0; i < 2; i++) {
-		qsort(times[i], (size_t)rounds, sizeof(uint64_t), by_value);
-		printf("%llu ", (unsigned long long)times[i][rounds / 2]);
-		free(times[i]);
+		uint64_t *of_one = times + (size_t)i * (size_t)rounds;
+
+		qsort(of_one, (size_t)rounds, sizeof(*of_one), by_value);
+		printf("%llu ", (unsigned long long)of_one[rounds / 2]);
 	}
+	free(times);
 	printf("\n");
 	return 0;
 }

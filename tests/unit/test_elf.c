@@ -65,6 +65,11 @@ struct made {
 	char names[32];
 };
 
+static void name_section(struct made *made, const char *name)
+{
+	snprintf(made->names + 1, sizeof(made->names) - 1, "%s", name);
+}
+
 static void make(struct made *made)
 {
 	memset(made, 0, sizeof(*made));
@@ -86,7 +91,7 @@ static void make(struct made *made)
 	made->sections[1].sh_type = htobe32(SHT_STRTAB);
 	made->sections[1].sh_offset = htobe32(offsetof(struct made, names));
 	made->sections[1].sh_size = htobe32(sizeof(made->names));
-	strcpy(made->names + 1, ".note.go.buildid");
+	name_section(made, ".note.go.buildid");
 }
 
 static void class_and_byte_order_are_followed(void **state)
@@ -104,7 +109,7 @@ static void class_and_byte_order_are_followed(void **state)
 	assert_false(facts.dynamic);
 	assert_true(facts.go);
 
-	strcpy(made.names + 1, ".note.gnu.build");
+	name_section(&made, ".note.gnu.build");
 	assert_int_equal(elf_inspect(&made, sizeof(made), &facts), 0);
 	assert_false(facts.go);
 }

@@ -49,8 +49,10 @@ static void add_span(struct fixture *fixture, int trace, int span, int parent, c
 
 static int set_up(void **state)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	static struct fixture the_fixture;
+	struct fixture *fixture = &the_fixture;
 
+	memset(fixture, 0, sizeof(*fixture));
 	strcpy(fixture->directory, "/tmp/test_store_read.XXXXXX");
 	if (!mkdtemp(fixture->directory))
 		return -1;
@@ -73,7 +75,6 @@ static int tear_down(void **state)
 	sqlite3_close(fixture->writer);
 	snprintf(command, sizeof(command), "rm -rf '%s'", fixture->directory);
 	int result = system(command);
-	free(fixture);
 	return result;
 }
 
