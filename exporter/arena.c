@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BLOCK_BYTES (256u * 1024)
+#define ARENA_BLOCK_BYTES ((size_t)256 * 1024)
 
 struct arena_block {
 	struct arena_block *next;

@@ -21,6 +21,7 @@ struct arena_mark {
 };
 
 void arena_init(struct arena *arena);
+/* An arena of zeros is fine, too. */
 void arena_free(struct arena *arena);
 
 /* Forgets everything, but keeps one block for the next use. */

@@ -9,7 +9,6 @@ struct batch *batch_new(size_t capacity)
 
 	if (!batch)
 		return NULL;
-	arena_init(&batch->arena);
 	batch->spans = calloc(capacity, sizeof(*batch->spans));
 	batch->marks = calloc(SEGMENT_SLOTS_MAX, sizeof(*batch->marks));
 	batch->capacity = capacity;
@@ -17,6 +16,7 @@ struct batch *batch_new(size_t capacity)
 		batch_free(batch);
 		return NULL;
 	}
+	arena_init(&batch->arena);
 	return batch;
 }
 

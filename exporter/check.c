@@ -51,7 +51,6 @@ static void note(struct check *check, const char *kind, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is set up one line above. */
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
 	int size = snprintf(check->text + check->text_size, room, "  %-8s %s\n", kind, line);

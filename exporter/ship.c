@@ -1,6 +1,7 @@
 /* ship.c - batches to the collector over OTLP/HTTP: one request at a time, retried. */
 #include "ship.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,12 +100,13 @@ static int compress_body(struct ship *ship)
 	return code == Z_STREAM_END ? 0 : -EIO;
 }
 
-/* Requests written one after the other are one request. */
+/* Requests written one after the other are one request; there is one at least. */
 static int join(struct ship *ship, const uint8_t *const *parts, const size_t *sizes, size_t count)
 {
 	uint8_t *all;
 	size_t size = 0;
 
+	assert(count > 0);
 	for (size_t i = 0; i < count; i++)
 		size += sizes[i];
 	if (size > REQUEST_MOST)
