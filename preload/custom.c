@@ -105,40 +105,49 @@ static int exec_collected(const char *path, char **argv, size_t size, char *cons
 	return result;
 }
 
+enum exec_kind { EXEC_PATH, EXEC_SEARCHED, EXEC_WITH_ENVIRONMENT };
+
+static int exec_listed(const char *path, const char *first, va_list *list, enum exec_kind kind)
+{
+	size_t size;
+	char **argv = collect(first, list, &size);
+	char *const *envp = environ;
+
+	/* Without memory for the arguments, the list still stands in front of them. */
+	if (argv && kind == EXEC_WITH_ENVIRONMENT)
+		envp = va_arg(*list, char *const *);
+	return exec_collected(path, argv, size, envp, kind == EXEC_SEARCHED);
+}
+
 EXPORT int execl(const char *path, const char *arg, ...)
 {
 	va_list list;
-	char **argv;
-	size_t size;
+	int result;
 
 	va_start(list, arg);
-	argv = collect(arg, &list, &size);
+	result = exec_listed(path, arg, &list, EXEC_PATH);
 	va_end(list);
-	return exec_collected(path, argv, size, environ, 0);
+	return result;
 }
 
 EXPORT int execlp(const char *file, const char *arg, ...)
 {
 	va_list list;
-	char **argv;
-	size_t size;
+	int result;
 
 	va_start(list, arg);
-	argv = collect(arg, &list, &size);
+	result = exec_listed(file, arg, &list, EXEC_SEARCHED);
 	va_end(list);
-	return exec_collected(file, argv, size, environ, 1);
+	return result;
 }
 
 EXPORT int execle(const char *path, const char *arg, ...)
 {
 	va_list list;
-	char *const *envp;
-	char **argv;
-	size_t size;
+	int result;
 
 	va_start(list, arg);
-	argv = collect(arg, &list, &size);
-	envp = va_arg(list, char *const *);
+	result = exec_listed(path, arg, &list, EXEC_WITH_ENVIRONMENT);
 	va_end(list);
-	return exec_collected(path, argv, size, envp, 0);
+	return result;
 }
