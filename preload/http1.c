@@ -103,6 +103,7 @@ static int same_name(const char *at, const char *lower, size_t size)
 		for (; i + 8 < size; i += 8)
 			if (folded(at + i) != folded(lower + i))
 				return 0;
+		/* cppcheck-suppress pointerOutOfBoundsCond ; both texts have `size` bytes */
 		return folded(at + size - 8) == folded(lower + size - 8);
 	}
 	for (; i < size; i++) {
