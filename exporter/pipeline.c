@@ -21,8 +21,8 @@
 #define STORE_RETRY_NS (200 * MS_NS)
 
 /*
- * Polling, in ms: at work, shortly after work, with quiet processes, with none. A ring takes 25 ms of a
- * burst of 150,000 spans a second.
+ * Polling, in ms: at work, shortly after work, with quiet processes, with none. A ring takes 25 ms
+ * of a burst of 150,000 spans a second.
  */
 #define POLL_BUSY_MS  1
 #define POLL_QUIET_MS 20
