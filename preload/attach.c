@@ -10,6 +10,7 @@
 
 #include "preload/conf.h"
 #include "preload/launch.h"
+#include "preload/reserve.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -258,7 +259,10 @@ static int find_session(void)
 
 static int try_attach(void)
 {
-	int result = watch_forks();
+	int result = reserve_pools();
+
+	if (!result)
+		result = watch_forks();
 
 	if (!result && !conf.no_telemetry)
 		result = find_session();

@@ -257,6 +257,12 @@ enum span_failure conn_failure_of(int error_number)
 	}
 }
 
+int conn_is_over(int error_number)
+{
+	return error_number == ECONNABORTED || error_number == ENETDOWN ||
+	       conn_failure_of(error_number) != FAILURE_OTHER;
+}
+
 char *stream_gathered(const struct stream *stream)
 {
 	if (!stream->buffer)

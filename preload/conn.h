@@ -98,7 +98,13 @@ void conn_eof(struct conn *conn, struct stream *stream);
 /* Ends all that is in flight with a failure. */
 void conn_fail(struct conn *conn, enum span_failure failure, int error_number);
 
-/* The failure that an errno of a read or write means. */
+/*
+ * 1 if an errno of a read or write says that the connection is over; others (a bad pointer, a full
+ * buffer, a time-out of the program's own) say nothing about it.
+ */
+int conn_is_over(int error_number);
+
+/* The failure that an errno of a connect, read or write means. */
 enum span_failure conn_failure_of(int error_number);
 
 /* The gathered bytes; NULL if there are none. */

@@ -59,6 +59,19 @@ static void wish_session(struct wish *wish, char *const *given)
 	wish->size = strlen(session);
 }
 
+/* A parent that the program has set for its child itself, and not merely inherited. */
+static int is_programs_own(char *const *given)
+{
+	const char *text = conf_environment_get(given, "TRACEPARENT");
+	struct trace_parent parent;
+
+	if (!text || traceparent_parse(text, strlen(text), &parent))
+		return 0;
+	return !conf.has_parent ||
+	       memcmp(parent.trace_id, conf.parent.trace_id, sizeof(parent.trace_id)) != 0 ||
+	       memcmp(parent.span_id, conf.parent.span_id, sizeof(parent.span_id)) != 0;
+}
+
 /* Inside a request the child's calls belong to it. */
 static void wish_context(struct wish wishes[2], struct thread *self, char *const *given,
 			 char text[TRACEPARENT_SIZE])
@@ -67,7 +80,7 @@ static void wish_context(struct wish wishes[2], struct thread *self, char *const
 
 	wishes[0].name = "TRACEPARENT";
 	wishes[1].name = "TRACESTATE";
-	if (!exchange || !(conf.propagators & PROPAGATE_TRACECONTEXT))
+	if (!exchange || !(conf.propagators & PROPAGATE_TRACECONTEXT) || is_programs_own(given))
 		return;
 	traceparent_format(&exchange->own, text);
 	wishes[0].value = text;

@@ -32,7 +32,8 @@ static _Atomic uint8_t served;
 
 int exchanges_init(void)
 {
-	listings = sys_map(sizeof(*listings) * (EXCHANGES + 1));
+	if (!listings)
+		listings = sys_map(sizeof(*listings) * (EXCHANGES + 1));
 	if (!listings || pool_init(&exchanges, sizeof(struct exchange), EXCHANGES))
 		return -ENOMEM;
 	return pool_init(&private_spans, sizeof(struct inflight), PRIVATE_SPANS);

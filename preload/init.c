@@ -6,13 +6,9 @@
 
 #include "preload/attach.h"
 #include "preload/conf.h"
-#include "preload/conn.h"
 #include "preload/context.h"
-#include "preload/exchange.h"
 #include "preload/fd.h"
-#include "preload/scratch.h"
 #include "preload/thread.h"
-#include "preload/threads.h"
 
 #if defined(__x86_64__)
 __asm__(".symver old_dladdr, dladdr@GLIBC_2.2.5");
@@ -65,7 +61,7 @@ static void find_library(void)
 }
 
 /*
- * Reads the settings and reserves address space; no file, no thread, no descriptor. glibc hands
+ * Reads the settings; no file, no memory, no thread, no descriptor. glibc hands
  * main's arguments to constructors; another C library may not, but then the library would not have
  * been loaded.
  */
@@ -76,8 +72,6 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
 	if (is_second())
 		return;
 	find_library();
-	if (exchanges_init() || conns_init() || threads_init() || scratch_init())
-		return;
 	context_init(argv);
 	fd_init();
 	atomic_store(&process_mode, MODE_ON);

@@ -8,6 +8,8 @@
 
 int pool_init(struct pool *pool, uint32_t size, uint32_t count)
 {
+	if (pool->base)
+		return 0;
 	pool->size = size;
 	pool->count = count;
 	pool->base = sys_map((size_t)size * count);

@@ -20,7 +20,7 @@ struct pool {
 	_Atomic uint64_t free; /* tag << 32 | index of the first free object */
 };
 
-/* Reserves the address space; 0 or -ENOMEM. Call once, before any other use. */
+/* Reserves the address space, once; 0 or -ENOMEM. Before that, pool_get finds nothing. */
 int pool_init(struct pool *pool, uint32_t size, uint32_t count);
 
 /* Index of an object with undefined content, or 0: the ceiling is reached. */

@@ -13,14 +13,13 @@
  */
 static void read_failed(struct thread *self, struct conn *conn, int error)
 {
-	if (error == EINTR)
-		return;
 	if (error == EAGAIN || error == EWOULDBLOCK) {
 		if (conn->connecting && !conn->used)
 			context_set(self, conn->connect_context, conn->connect_link, 0);
 		return;
 	}
-	conn_fail(conn, conn_failure_of(error), error);
+	if (conn_is_over(error))
+		conn_fail(conn, conn_failure_of(error), error);
 }
 
 static void read_ended(struct conn *conn)

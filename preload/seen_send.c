@@ -95,8 +95,7 @@ static void account(struct thread *self, struct conn *conn, const struct sending
 	else if (result > 0)
 		stream_bytes(self, conn, call->fd, STREAM_OUT, call->iov, call->count,
 			     (size_t)result);
-	else if (result < 0 && error != EAGAIN && error != EWOULDBLOCK && error != EINTR &&
-		 error != ENOBUFS && error != ENOTCONN && error != EMSGSIZE && error != EFAULT)
+	else if (result < 0 && conn_is_over(error))
 		conn_fail(conn, conn_failure_of(error), error);
 }
 

@@ -139,7 +139,8 @@ def test_bytes_are_the_programs_own(machine, collector, role, write, read, kind,
         assert counts["traceparent"] == (wanted if role == "connect" else 0)
     if slow and "splice" not in write and "one" not in write:
         calls = dict(zip(output.split()[-6::2], map(int, output.split()[-5::2])))
-        assert calls["short"] > 10 and calls["again"] > 10, "the kernel did not force short writes"
+        # How the two share depends on when the peer gets to read.
+        assert calls["short"] + calls["again"] > 20, "the kernel did not force short writes"
     spans = [span for span in collector.spans() if span["resource"]["service.name"] == "bytes"]
     assert {span["kind"] for span in spans} == {3 if role == "connect" else 2}
     methods = [span["attributes"].get("http.request.method") for span in sorted(spans, key=lambda one: one["start"])]

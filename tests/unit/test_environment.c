@@ -158,14 +158,37 @@ static struct exchange *serve(const char *tracestate)
 	return exchange;
 }
 
+/* As conf_init has it when that was in the environment of this process. */
+static void inherit_parent(int inherited)
+{
+	const char *text = strchr(PARENT, '=') + 1;
+
+	assert_int_equal(traceparent_parse(text, strlen(text), &conf.parent), 0);
+	conf.has_parent = (uint8_t)inherited;
+}
+
+static void a_parent_that_the_program_set_itself_stays(void **state)
+{
+	const char *given[] = {PARENT, "TRACESTATE=own=1", NULL};
+	struct exchange *exchange = serve("new=2");
+
+	(void)state;
+	inherit_parent(0);
+	assert_string_equal(value_of(for_child(given), "TRACEPARENT"), strchr(PARENT, '=') + 1);
+	assert_string_equal(value_of(for_child(given), "TRACESTATE"), "own=1");
+	exchange_drop(exchange);
+}
+
 static void inside_a_request_the_child_belongs_to_it(void **state)
 {
 	const char *given[] = {PARENT, "TRACESTATE=old=1", PARENT, NULL};
 	struct exchange *exchange = serve("new=2");
 	char expected[TRACEPARENT_SIZE + 1] = {0};
-	char *const *result = for_child(given);
+	char *const *result;
 
 	(void)state;
+	inherit_parent(1);
+	result = for_child(given);
 	traceparent_format(&exchange->own, expected);
 	assert_string_equal(value_of(result, "TRACEPARENT"), expected);
 	assert_string_equal(value_of(result, "TRACESTATE"), "new=2");
@@ -182,6 +205,7 @@ static void a_tracestate_of_another_trace_does_not_stay(void **state)
 	struct exchange *exchange = serve("");
 
 	(void)state;
+	inherit_parent(1);
 	assert_string_equal(value_of(for_child(given), "TRACESTATE"), "");
 	given[1] = NULL;
 	assert_int_equal(count_of(for_child(given), "TRACESTATE"), 0);
@@ -226,6 +250,7 @@ int main(int argc, char **argv)
 		ENVIRONMENT_TEST(an_environment_that_asks_to_be_left_alone_is),
 		ENVIRONMENT_TEST(nothing_to_do_gives_the_same_pointer),
 		ENVIRONMENT_TEST(no_environment_at_all_gets_ours),
+		ENVIRONMENT_TEST(a_parent_that_the_program_set_itself_stays),
 		ENVIRONMENT_TEST(inside_a_request_the_child_belongs_to_it),
 		ENVIRONMENT_TEST(a_tracestate_of_another_trace_does_not_stay),
 		ENVIRONMENT_TEST(other_propagators_have_no_variables),

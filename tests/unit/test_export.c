@@ -301,6 +301,8 @@ static void a_batch_is_sent_again_until_it_is_taken(void **state)
 {
 	static char first[1 << 16], again[1 << 16];
 	Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest *request;
+	Opentelemetry__Proto__Trace__V1__Span *span;
+	const ProtobufCBinaryData *packed;
 	const char *body, *same;
 	char endpoint[64];
 	size_t size;
@@ -336,8 +338,12 @@ static void a_batch_is_sent_again_until_it_is_taken(void **state)
 	assert_non_null(request);
 	assert_int_equal(request->n_resource_spans, 1);
 	assert_int_equal(request->resource_spans[0]->scope_spans[0]->n_spans, 1);
-	assert_string_equal(request->resource_spans[0]->scope_spans[0]->spans[0]->name, "GET");
-	assert_int_equal(request->resource_spans[0]->scope_spans[0]->spans[0]->flags, 0x101);
+	packed = &request->resource_spans[0]->scope_spans[0]->spans[0];
+	span = opentelemetry__proto__trace__v1__span__unpack(NULL, packed->len, packed->data);
+	assert_non_null(span);
+	assert_string_equal(span->name, "GET");
+	assert_int_equal(span->flags, 0x101);
+	protobuf_c_message_free_unpacked(&span->base, NULL);
 	protobuf_c_message_free_unpacked(&request->base, NULL);
 	assert_int_equal(stop_exporter(exporter), 0);
 	kill(writer, SIGKILL);

@@ -1,0 +1,16 @@
+/* reserve.c - address space for all that is tracked, on a process's first connection. */
+#include "preload/reserve.h"
+
+#include <errno.h>
+
+#include "preload/conn.h"
+#include "preload/exchange.h"
+#include "preload/scratch.h"
+#include "preload/threads.h"
+
+int reserve_pools(void)
+{
+	if (exchanges_init() || conns_init() || threads_init() || scratch_init())
+		return -ENOMEM;
+	return 0;
+}
