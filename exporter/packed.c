@@ -19,12 +19,11 @@
 
 #define ENTRIES      512u /* power of two */
 #define TEXT_BYTES   40u  /* longer values are hardly ever the same */
-#define KEY_BYTES    40u
 #define PACKED_BYTES 104u
 
-/* A key that was made (of a captured header) may lie where another lay before: its text counts. */
+/* Keys that are literals of this program: their addresses tell them apart. */
 struct entry {
-	char key[KEY_BYTES];
+	const char *key;
 	int64_t number;
 	uint32_t text_size;
 	uint16_t packed_size;
@@ -113,7 +112,7 @@ static struct entry *entry_for(const struct attribute *from)
 
 static int is_for(const struct entry *entry, const struct attribute *from)
 {
-	if (entry->type != from->type || strcmp(entry->key, from->key) != 0)
+	if (entry->key != from->key || entry->type != from->type)
 		return 0;
 	if (from->type == ATTRIBUTE_NUMBER)
 		return entry->number == from->number;
@@ -124,11 +123,9 @@ static int is_for(const struct entry *entry, const struct attribute *from)
 static void remember(struct entry *entry, const struct attribute *from,
 		     const ProtobufCBinaryData *packed)
 {
-	size_t key_size = strlen(from->key) + 1;
-
-	if (packed->len > sizeof(entry->packed) || key_size > sizeof(entry->key))
+	if (packed->len > sizeof(entry->packed))
 		return;
-	memcpy(entry->key, from->key, key_size);
+	entry->key = from->key;
 	entry->type = from->type;
 	entry->number = from->number;
 	entry->text_size = 0;
@@ -140,12 +137,25 @@ static void remember(struct entry *entry, const struct attribute *from,
 	memcpy(entry->packed, packed->data, packed->len);
 }
 
+/*
+ * The linker's names for the two ends of the program's image. A key that was made, of a captured
+ * header, lies outside, and another may lie in its place later.
+ */
+static int is_literal(const char *key)
+{
+	extern const char __executable_start[];
+	extern const char end[];
+
+	return key >= __executable_start && key < end;
+}
+
 int packed_attribute(struct arena *arena, const struct attribute *from, ProtobufCBinaryData *to)
 {
 	struct entry *entry;
 	int result;
 
-	if (from->type != ATTRIBUTE_NUMBER && from->text.size > TEXT_BYTES)
+	if (!is_literal(from->key) ||
+	    (from->type != ATTRIBUTE_NUMBER && from->text.size > TEXT_BYTES))
 		return pack(arena, from, to);
 	entry = entry_for(from);
 	if (is_for(entry, from)) {
