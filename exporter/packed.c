@@ -143,7 +143,7 @@ static void remember(struct entry *entry, const struct attribute *from,
  */
 static int is_literal(const char *key)
 {
-	extern const char __executable_start[];
+	extern const char __executable_start[]; /* NOLINT(readability-identifier-naming): ld's */
 	extern const char end[];
 
 	return key >= __executable_start && key < end;
