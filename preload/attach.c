@@ -16,8 +16,11 @@
 
 #define RETRY_NS 20000000u /* the exporter reserves slots ahead within its polling interval */
 
-/* Others that start at the same time may take what was added. */
-#define CLAIM_TRIES 8
+/* Each failed try means that another process got its slot. */
+#define ADD_TRIES 256
+
+/* Another thread attaches: that takes as long as a few system calls. */
+#define WAIT_YIELDS 2000
 
 enum attach_state { ATTACH_NONE, ATTACH_BUSY, ATTACH_DONE, ATTACH_NEVER };
 
@@ -159,31 +162,43 @@ static struct slot *claim(long fd, uint32_t count)
 
 /*
  * Many workers may start between two looks of the exporter, which keeps only a few slots ahead. Who
- * finds none adds one: its bytes are reserved before the count tells of it, and to reserve twice
- * does no harm.
+ * finds none adds one: its bytes are reserved and it is claimed before the count tells of it, so
+ * that nobody can be quicker. Whoever loses the claim helps to raise the count and goes on with the
+ * next.
  */
-static int add_slot(long fd, struct segment_header *at, uint32_t count)
+static struct slot *add_slot(long fd, struct segment_header *at, uint32_t count)
 {
-	if (count >= SEGMENT_SLOTS_MAX ||
-	    sys_call6(SYS_fallocate, fd, 0, (long)segment_slot_offset(count), sizeof(struct slot),
+	uint32_t free_state = SLOT_FREE;
+	struct slot *added;
+	int won;
+
+	if (sys_call6(SYS_fallocate, fd, 0, (long)segment_slot_offset(count), sizeof(struct slot),
 		      0, 0))
-		return -EAGAIN;
+		return NULL;
+	added = map_shared(fd, segment_slot_offset(count), sizeof(struct slot));
+	if (!added)
+		return NULL;
+	won = atomic_compare_exchange_strong(&added->state, &free_state, SLOT_CLAIMED);
 	atomic_compare_exchange_strong(&at->slot_count, &count, count + 1);
-	return 0;
+	if (won)
+		return added;
+	sys_unmap(added, sizeof(struct slot));
+	return NULL;
 }
 
 static struct slot *claim_or_add(long fd, struct segment_header *at, uint64_t file_size)
 {
-	struct slot *claimed = NULL;
+	uint32_t count = atomic_load(&at->slot_count);
+	struct slot *claimed;
 
-	for (int tries = 0; !claimed && tries < CLAIM_TRIES; tries++) {
-		uint32_t count = atomic_load(&at->slot_count);
-
-		if (tries == 0 && segment_slot_offset(count) > file_size)
+	if (segment_slot_offset(count) > file_size)
+		return NULL;
+	claimed = claim(fd, count);
+	for (int tries = 0; !claimed && tries < ADD_TRIES; tries++) {
+		count = atomic_load(&at->slot_count);
+		if (count >= SEGMENT_SLOTS_MAX)
 			break;
-		claimed = claim(fd, count);
-		if (!claimed && add_slot(fd, at, count))
-			break;
+		claimed = add_slot(fd, at, count);
 	}
 	return claimed;
 }
@@ -279,10 +294,31 @@ static int try_attach(void)
 	return ATTACH_NEVER;
 }
 
+/*
+ * The first connections of a process often come at once, in several threads. One that was used
+ * before it is tracked can't be understood later, so the others yield until the first has attached;
+ * bounded, and never twice.
+ */
+static uint32_t wait_for_attach(void)
+{
+	static _Atomic uint8_t gave_up;
+	uint32_t now = ATTACH_BUSY;
+
+	for (int i = 0; i < WAIT_YIELDS && now == ATTACH_BUSY && !atomic_load(&gave_up); i++) {
+		sys_call3(SYS_sched_yield, 0, 0, 0);
+		now = atomic_load_explicit(&state, memory_order_acquire);
+	}
+	if (now == ATTACH_BUSY)
+		atomic_store(&gave_up, 1);
+	return now;
+}
+
 int attach_ready(void)
 {
 	uint32_t now = atomic_load_explicit(&state, memory_order_acquire);
 
+	if (now == ATTACH_BUSY)
+		now = wait_for_attach();
 	if (now == ATTACH_DONE)
 		return !header ||
 		       !atomic_load_explicit(&header->control.disabled, memory_order_relaxed);
@@ -291,7 +327,7 @@ int attach_ready(void)
 	if (atomic_load(&retry_at_ns) && sys_now_ns() < atomic_load(&retry_at_ns))
 		return 0;
 	if (!atomic_compare_exchange_strong(&state, &now, ATTACH_BUSY))
-		return 0;
+		return now == ATTACH_BUSY && wait_for_attach() == ATTACH_DONE;
 	now = (uint32_t)try_attach();
 	atomic_store_explicit(&state, now, memory_order_release);
 	return now == ATTACH_DONE;

@@ -82,8 +82,8 @@ pid_t around_fork(void)
 {
 	pid_t pid = real_fork();
 
-	/* The wiped page tells it as well, but not on kernels before 4.14. */
-	if (pid == 0 && process_alive && !thread_self.busy)
+	/* The wiped page tells it as well, but not on kernels before 4.14, nor before it exists. */
+	if (pid == 0 && !thread_self.busy)
 		process_forked();
 	return pid;
 }
