@@ -20,7 +20,7 @@
 #define ADD_TRIES 256
 
 /* Another thread attaches: that takes as long as a few system calls. */
-#define WAIT_YIELDS 2000
+#define WAIT_NS 50000000u
 
 enum attach_state { ATTACH_NONE, ATTACH_BUSY, ATTACH_DONE, ATTACH_NEVER };
 
@@ -302,9 +302,10 @@ static int try_attach(void)
 static uint32_t wait_for_attach(void)
 {
 	static _Atomic uint8_t gave_up;
+	uint64_t until = sys_now_ns() + WAIT_NS;
 	uint32_t now = ATTACH_BUSY;
 
-	for (int i = 0; i < WAIT_YIELDS && now == ATTACH_BUSY && !atomic_load(&gave_up); i++) {
+	while (now == ATTACH_BUSY && !atomic_load(&gave_up) && sys_now_ns() < until) {
 		sys_call3(SYS_sched_yield, 0, 0, 0);
 		now = atomic_load_explicit(&state, memory_order_acquire);
 	}
@@ -327,7 +328,7 @@ int attach_ready(void)
 	if (atomic_load(&retry_at_ns) && sys_now_ns() < atomic_load(&retry_at_ns))
 		return 0;
 	if (!atomic_compare_exchange_strong(&state, &now, ATTACH_BUSY))
-		return now == ATTACH_BUSY && wait_for_attach() == ATTACH_DONE;
+		return (now == ATTACH_BUSY ? wait_for_attach() : now) == ATTACH_DONE;
 	now = (uint32_t)try_attach();
 	atomic_store_explicit(&state, now, memory_order_release);
 	return now == ATTACH_DONE;

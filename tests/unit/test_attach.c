@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "tests/unit/shim_test.h"
 
 /*
@@ -247,6 +249,51 @@ static void without_a_free_slot_one_is_added(void **state)
 	assert_true((uint64_t)file.st_blocks * 512 >= 3 * sizeof(struct slot));
 }
 
+static pthread_barrier_t together;
+
+static void *attach_in_thread(void *unused)
+{
+	(void)unused;
+	pthread_barrier_wait(&together);
+	return (void *)(intptr_t)attach_ready();
+}
+
+/* In a child, which has attached to nothing yet: none may be told "not now" while another is at it.
+ */
+static int attach_in_threads(void)
+{
+	pthread_t threads[8];
+	int ready = 0;
+
+	start();
+	pthread_barrier_init(&together, NULL, 8);
+	for (int i = 0; i < 8; i++)
+		if (pthread_create(&threads[i], NULL, attach_in_thread, NULL))
+			return 100;
+	for (int i = 0; i < 8; i++) {
+		void *answer;
+
+		pthread_join(threads[i], &answer);
+		ready += (int)(intptr_t)answer;
+	}
+	return 8 - ready;
+}
+
+static void threads_that_attach_at_once_are_all_ready(void **state)
+{
+	(void)state;
+	make_segment(2);
+	for (int i = 0; i < 50; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (!pid)
+			_exit(attach_in_threads());
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
 static void many_processes_at_once_get_a_slot_each(void **state)
 {
 	pid_t pids[12];
@@ -388,6 +435,7 @@ int main(void)
 		ATTACH_TEST(a_count_beyond_the_end_of_the_file_is_not_believed),
 		ATTACH_TEST(a_session_that_is_not_there_yet_is_asked_again),
 		ATTACH_TEST(without_a_free_slot_one_is_added),
+		ATTACH_TEST(threads_that_attach_at_once_are_all_ready),
 		ATTACH_TEST(many_processes_at_once_get_a_slot_each),
 		ATTACH_TEST(the_exporter_can_switch_it_off_and_on),
 		ATTACH_TEST(without_telemetry_no_slot_is_taken),
