@@ -77,7 +77,7 @@ static void set_scheme(struct work *work)
 {
 	work->scheme = field(work, FIELD_SCHEME);
 	if (work->scheme.size == 0)
-		work->scheme = constant(work->from->flags & SPAN_TLS ? "https" : "http");
+		work->scheme = constant(work->from->flags & SPAN_ENCRYPTED ? "https" : "http");
 }
 
 static uint32_t default_port(struct text scheme)

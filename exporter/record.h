@@ -10,7 +10,7 @@
 #include "exporter/text.h"
 #include "preload/segment.h"
 
-#define RECORD_FIELDS      15 /* above the highest enum span_field */
+#define RECORD_FIELDS      24 /* above the highest enum span_field */
 #define RECORD_HEADERS_MAX 16 /* captured headers, requests and responses together */
 
 struct record_header {

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SEGMENT_MAGIC         0x31474e4f4c414754ull /* "TGALONG1", read as little endian */
-#define SEGMENT_VERSION       1
+#define SEGMENT_VERSION       2
 #define SEGMENT_HEADER_BYTES  4096
 #define SEGMENT_SLOTS_MAX     1024
 #define SEGMENT_IDENTITY_TEXT 1024
@@ -122,7 +122,25 @@ struct record_head {
 
 enum span_kind { SPAN_INTERNAL = 1, SPAN_SERVER = 2, SPAN_CLIENT = 3 }; /* OTLP's numbers */
 
-enum span_protocol { SPAN_HTTP = 1, SPAN_CONNECT = 2 /* a connect() that failed */ };
+enum span_protocol {
+	SPAN_HTTP = 1,
+	SPAN_CONNECT = 2, /* a connect() that failed */
+	SPAN_TLS = 3,     /* a handshake that failed */
+	SPAN_POSTGRESQL = 4,
+	SPAN_MYSQL = 5,
+	SPAN_MARIADB = 6, /* MySQL's protocol, spoken by a server that says so */
+	SPAN_REDIS = 7,
+	SPAN_MEMCACHED = 8,
+};
+
+/* What a connection was made of; durations in struct span.phase_us, 0: did not take place. */
+enum span_phase {
+	PHASE_CONNECT, /* name and transport */
+	PHASE_TLS,     /* handshake */
+	PHASE_LOGIN,   /* start-up packet to the end of authentication */
+	PHASE_SETTLE,  /* until it is ready for the first statement */
+	SPAN_PHASES,
+};
 
 /* How the parent was found. Those from SPAN_LINK_GUESSES on could be wrong and say so. */
 enum span_link {
@@ -143,8 +161,10 @@ enum span_link {
 enum span_flag {
 	SPAN_RESPONSE_SEEN = 1, /* status_code is valid */
 	SPAN_PARENT_REMOTE = 2,
-	SPAN_TEXT_CUT = 4, /* a field was shortened or left out for want of room */
-	SPAN_TLS = 8,
+	SPAN_TEXT_CUT = 4,    /* a field was shortened or left out for want of room */
+	SPAN_ENCRYPTED = 8,   /* over TLS */
+	SPAN_ROWS_KNOWN = 16, /* rows is valid */
+	SPAN_RESUMED = 32,    /* the TLS session was resumed */
 };
 
 /* Why a request failed below HTTP; 0: it did not. The exporter turns it into error.type. */
@@ -192,6 +212,20 @@ enum span_field {
 	FIELD_UNIX_PATH = 12, /* '@' for the NUL of an abstract name */
 	FIELD_REQUEST_HEADER = 13,
 	FIELD_RESPONSE_HEADER = 14,
+	FIELD_QUERY_TEXT = 15, /* statement or command, every literal and value masked */
+	FIELD_NAMESPACE = 16,  /* database; Redis: its index */
+	/*
+	 * Set where the summary of the text does not name it: Redis' and memcached's command as it
+	 * was sent ("GET", "PIPELINE SET", "PIPELINE"), and for SQL "CONNECT", "PREPARE", "COPY",
+	 * "CANCEL", "BATCH", ... when the call was no plain execution.
+	 */
+	FIELD_OPERATION = 17,
+	FIELD_STATUS = 18,          /* SQLSTATE, MySQL's number, the first word of a Redis error */
+	FIELD_USER = 19,            /* of a database */
+	FIELD_TLS_VERSION = 20,     /* "1.3", "1.2" */
+	FIELD_TLS_PROTOCOL = 21,    /* ALPN */
+	FIELD_TLS_SERVER_NAME = 22, /* SNI */
+	FIELD_CALLER = 23,          /* path of the object that made the call; "": the program */
 };
 
 struct span {
@@ -218,9 +252,26 @@ struct span {
 	uint8_t reserved[3];
 	struct span_address peer;
 	struct span_address local;
+	uint32_t operations; /* commands in one batch; 0 and 1: no batch */
+	uint32_t phase_us[SPAN_PHASES];
+	uint64_t rows;        /* returned or affected; see SPAN_ROWS_KNOWN */
+	uint64_t call_offset; /* return address within FIELD_CALLER's object (its link-time
+				 address), 0: none */
 };
 
-#define SPAN_FIELDS_MAX (SPAN_BYTES - sizeof(struct span) - 16)
+/*
+ * The call that a request in flight waits in, for an unwinder outside: the registers are those that
+ * the hook's own frame, which stays on the stack until the call returns, was entered with or has
+ * kept. x86-64: rip, rsp, rbp, rbx, r12, r13, r14, r15, in this order.
+ */
+struct inflight_wait {
+	_Atomic uint64_t since_ns; /* 0: it waits in no call; stored last and cleared first */
+	uint64_t registers[8];
+	uint32_t thread_id;
+	char call[20]; /* "PQexec", NUL-terminated */
+};
+
+#define SPAN_FIELDS_MAX (SPAN_BYTES - sizeof(struct span) - sizeof(struct inflight_wait) - 16)
 
 /*
  * A request in flight: written by its owner while it lives, and left as it stands if the process
@@ -230,6 +281,7 @@ struct inflight {
 	_Atomic uint32_t live; /* 0: free */
 	uint32_t reserved;
 	uint64_t reserved2;
+	struct inflight_wait wait;
 	struct span span;
 	uint8_t fields[SPAN_FIELDS_MAX];
 };
@@ -253,7 +305,8 @@ _Static_assert(sizeof(struct segment_header) <= SEGMENT_HEADER_BYTES, "header fi
 _Static_assert(offsetof(struct segment_header, control) == 64, "control block on its own line");
 _Static_assert(sizeof(struct record_head) == 16, "record head");
 _Static_assert(sizeof(struct span_address) == 20, "address");
-_Static_assert(sizeof(struct span) == 136, "span");
+_Static_assert(sizeof(struct span) == 168, "span");
+_Static_assert(sizeof(struct inflight_wait) == 96, "wait");
 _Static_assert(sizeof(struct inflight) == SPAN_BYTES, "one span under construction");
 _Static_assert(sizeof(struct slot) % 4096 == 0, "slots start on pages");
 _Static_assert(RING_BYTES % RING_ALIGN == 0, "records are aligned");

@@ -121,7 +121,7 @@ static void a_client_span_has_a_url_without_credentials(void **state)
 	writer_text(&from, FIELD_HOST, "user:secret@api.example:8443");
 	writer_text(&from, FIELD_PATH, "/v1/items");
 	writer_text(&from, FIELD_QUERY, "a=b");
-	from.span.flags |= SPAN_TLS | SPAN_PARENT_REMOTE;
+	from.span.flags |= SPAN_ENCRYPTED | SPAN_PARENT_REMOTE;
 	enrich(NULL);
 	assert_string_equal(text_of("url.full"),
 			    "https://REDACTED:REDACTED@api.example:8443/v1/items?a=b");
@@ -138,7 +138,7 @@ static void ports_that_are_not_given_follow_the_scheme(void **state)
 	writer_text(&from, FIELD_METHOD, "GET");
 	writer_text(&from, FIELD_HOST, "[::1]");
 	writer_text(&from, FIELD_PATH, "/");
-	from.span.flags |= SPAN_TLS;
+	from.span.flags |= SPAN_ENCRYPTED;
 	enrich(NULL);
 	assert_string_equal(text_of("server.address"), "::1");
 	assert_int_equal(number_of("server.port"), 443);
