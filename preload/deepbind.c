@@ -32,14 +32,18 @@
 #define AROUND ROW
 #define WAIT ROW
 #define CUSTOM ROW
+#define CALLER ROW
 #include "preload/hooks.def"
 #undef ROW
 
 static const struct wrapper {
 	const char *name;
 	void *ours;
+	int foreign; /* any library's, not libc's */
 } wrappers[] = {
-#define ROW(library, type, absent, name, parameters, arguments, pass) {#name, (void *)name},
+#define ROW(library, type, absent, name, parameters, arguments, pass) {#name, (void *)name, 0},
+#undef CALLER
+#define CALLER(library, type, absent, name, parameters, arguments, pass) {#name, (void *)name, 1},
 #include "preload/hooks.def"
 };
 
@@ -104,12 +108,15 @@ static const struct wrapper *find_wrapper(const char *name)
 	return NULL;
 }
 
-/* A slot that is not bound yet leads into the object's own linkage table. */
-static int is_libcs(const struct object *object, const struct wrapper *wrapper, uintptr_t value)
+/* Whether a slot leads to what we stand for. One that is not bound yet leads into the object's own
+ * linkage table. */
+static int is_real(const struct object *object, const struct wrapper *wrapper, uintptr_t value)
 {
 	const ElfW(Ehdr) *header = (const void *)object->base;
 	const ElfW(Phdr) *part = (const void *)(object->base + header->e_phoff);
 
+	if (wrapper->foreign)
+		return value != 0;
 	if (value == (uintptr_t)hook_find(wrapper->name))
 		return 1;
 	for (int i = 0; i < header->e_phnum; i++)
@@ -151,7 +158,7 @@ static void rebind_object(const struct object *object)
 				continue;
 			wrapper = find_wrapper(object->strings + symbol->st_name);
 			if (wrapper && symbol->st_shndx == SHN_UNDEF &&
-			    is_libcs(object, wrapper, *slot))
+			    is_real(object, wrapper, *slot))
 				set_slot(slot, wrapper->ours, relro, relro_end);
 		}
 	}

@@ -27,9 +27,12 @@ void *hook_find(const char *name)
 #define AFTER ROW
 #define AROUND ROW
 #define WAIT ROW
+#define CALLER ROW
 #define CUSTOM(...)
 #include "preload/hooks.def"
 #undef ROW
+#undef CALLER
+#define CALLER(...)
 
 /*
  * Resolvers. A missing function answers as an old kernel would. dlsym may set errno even when it finds the name,
@@ -56,6 +59,7 @@ void *hook_find(const char *name)
 #undef AFTER
 #undef AROUND
 #undef WAIT
+#undef CALLER
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -93,6 +97,18 @@ void *hook_find(const char *name)
 		if (!(pass)) \
 			wait_##name(__builtin_frame_address(0), HOOK_OPEN arguments); \
 		return real_##name arguments; \
+	}
+
+#define CALLER(library, type, absent, name, parameters, arguments, pass) \
+	EXPORT type name parameters \
+	{ \
+		const struct caller *caller = caller_find(FOREIGN_##name, __builtin_return_address(0)); \
+\
+		if (!caller) \
+			return absent; \
+		if (pass) \
+			return HOOK_REAL(name, caller) arguments; \
+		return around_##name(caller, HOOK_OPEN arguments); \
 	}
 
 #include "preload/hooks.def"

@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "preload/caller.h"
 #include "preload/fd.h"
 #include "preload/thread.h"
 
@@ -40,11 +41,16 @@ void *hook_find(const char *name);
 #define AROUND BEFORE
 #define WAIT BEFORE
 #define CUSTOM(...)
+#define CALLER(...)
 #include "preload/hooks.def"
 #undef BEFORE
 #undef AFTER
 #undef AROUND
 #undef WAIT
+#undef CALLER
+
+/* The real function that a place calls, with its type. */
+#define HOOK_REAL(name, caller) ((real_type_##name)(caller)->real)
 
 /* Our parts, in the seen_*.c files. HOOK_OPEN takes the parentheses off a list. */
 #define HOOK_OPEN(...) __VA_ARGS__
@@ -56,12 +62,16 @@ void *hook_find(const char *name);
 	type around_##name parameters;
 #define WAIT(library, type, absent, name, parameters, arguments, pass) \
 	void wait_##name(void *frame, HOOK_OPEN parameters);
+#define CALLER(library, type, absent, name, parameters, arguments, pass) \
+	typedef type (*real_type_##name) parameters; \
+	type around_##name(const struct caller *caller, HOOK_OPEN parameters);
 #include "preload/hooks.def"
 #undef BEFORE
 #undef AFTER
 #undef AROUND
 #undef WAIT
 #undef CUSTOM
+#undef CALLER
 
 /* clang-format on */
 

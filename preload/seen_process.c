@@ -101,6 +101,13 @@ void *around_dlopen(const char *file, int mode)
 	return handle;
 }
 
+void after_dlclose(int result, void *handle)
+{
+	(void)handle;
+	if (result == 0)
+		caller_forget();
+}
+
 /*
  * In a vfork child we share the parent's memory and touch nothing but this thread's scratch, which
  * the parent releases. The guard of re-entry holds there as well.

@@ -23,7 +23,7 @@ refuse() {
 	done
 }
 
-sed -nE 's/^(BEFORE|AFTER|AROUND|WAIT|CUSTOM) *\(([^,]*,){3} *([A-Za-z0-9_]+) *,.*/\3/p' "$list" |
+sed -nE 's/^(BEFORE|AFTER|AROUND|WAIT|CALLER|CUSTOM) *\(([^,]*,){3} *([A-Za-z0-9_]+) *,.*/\3/p' "$list" |
 	sort >"$work/listed"
 nm -D --defined-only "$lib" | awk '{ sub(/@.*/, "", $3); print $3 }' | sort >"$work/exported"
 nm -D --undefined-only "$lib" | awk '{ print $NF }' | sort >"$work/imported"
