@@ -6,11 +6,13 @@
 #include "preload/conn.h"
 #include "preload/exchange.h"
 #include "preload/scratch.h"
+#include "preload/statements.h"
 #include "preload/threads.h"
 
 int reserve_pools(void)
 {
-	if (exchanges_init() || conns_init() || threads_init() || scratch_init())
+	if (exchanges_init() || conns_init() || threads_init() || scratch_init() ||
+	    statements_init())
 		return -ENOMEM;
 	return 0;
 }
