@@ -135,6 +135,9 @@ FUZZ_fuzz_http1 := preload/http1.c preload/http1_body.c preload/http1_detect.c p
 FUZZ_fuzz_tracecontext := preload/tracecontext.c preload/b3.c
 FUZZ_fuzz_sql_mask := $(addprefix preload/sql_,mask.c token.c word.c comment.c fold.c)
 FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_%,$(SHIM_SRC))
+FUZZ_WIRE := tests/fuzz/wire_target.c tests/unit/wire_log.c
+FUZZ_fuzz_pgwire := $(FUZZ_WIRE) $(filter preload/pgwire%,$(SHIM_SRC))
+FUZZ_fuzz_mysql := $(FUZZ_WIRE) $(filter preload/mysql%,$(SHIM_SRC))
 FUZZ_fuzz_segment := $(addprefix exporter/,address.c arena.c attribute.c batch.c enrich.c env.c failure.c \
 	host.c json.c log.c record.c resource.c ring.c text.c)
 

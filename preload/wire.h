@@ -68,7 +68,10 @@ struct wire_reply {
 
 /* Called in the order of the bytes; pointers are lent for the call; `to` is the feeder's. */
 struct wire_calls {
-	/* The first byte of a request that will have a text or be told was fed. */
+	/*
+	 * The first bytes of a request were fed, as many as tell its kind. WIRE_CLOSE_NAME, which
+	 * is not answered, comes without.
+	 */
 	void (*begin)(void *to);
 	/*
 	 * A piece of the request's text. `raw`: SQL as the program wrote it, to be masked before it
