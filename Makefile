@@ -28,7 +28,7 @@ endif
 
 SHIM_SRC := $(wildcard preload/*.c)
 # These define libc's own names, so no test program may be linked with them.
-SHIM_HOOKS := preload/hook.c preload/custom.c preload/vfork.c preload/deepbind.c preload/caller.c preload/seen_process.c preload/init.c
+SHIM_HOOKS := preload/hook.c preload/custom.c preload/vfork.c preload/deepbind.c preload/caller.c preload/seen_process.c preload/init.c preload/seen_libpq.c preload/seen_libpq_connect.c preload/libpq.c
 SHIM_OBJ := $(SHIM_SRC:%.c=$(O)/%.o)
 SHIM_PURE := $(patsubst %.c,$(O)/%.o,$(filter-out $(SHIM_HOOKS),$(SHIM_SRC)))
 PROTO := $(wildcard exporter/proto/*.proto)

@@ -33,6 +33,7 @@ static const struct {
 	{EFAULT, "fault"},
 	{EPROTOTYPE, "protocol_type"},
 	{ENOENT, "not_found"},
+	{ECANCELED, "canceled"},
 };
 
 static const char *errno_type(int error_number)
@@ -65,6 +66,8 @@ const char *failure_error_type(enum span_failure failure, int error_number)
 		return error_number == ENETUNREACH ? "network_unreachable" : "host_unreachable";
 	case FAILURE_PROTOCOL:
 		return "protocol_error";
+	case FAILURE_LOGIN:
+		return "login_failed";
 	case FAILURE_OTHER:
 		break;
 	}

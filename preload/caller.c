@@ -40,6 +40,10 @@ static const char *const names[FOREIGN_COUNT] = {
 #include "preload/hooks.def"
 };
 
+#undef CALLER
+#define CALLER(library, type, absent, name, parameters, arguments, pass) type name parameters;
+#include "preload/hooks.def"
+
 static void *const ours[FOREIGN_COUNT] = {
 #undef CALLER
 #define CALLER(library, type, absent, name, parameters, arguments, pass) [FOREIGN_##name] = (void *)name,
@@ -85,6 +89,17 @@ static void *find_real(const struct link_map *map, const char *name, const void 
 	return found == own ? NULL : found;
 }
 
+/* Where the object that holds an address is loaded; 0: in none. */
+static uintptr_t base_of(const void *address)
+{
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	if (!loader_dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+		return 0;
+	return map->l_addr;
+}
+
 static int resolve(enum foreign function, uintptr_t address, struct caller *to)
 {
 	struct link_map *map = NULL;
@@ -100,6 +115,7 @@ static int resolve(enum foreign function, uintptr_t address, struct caller *to)
 	to->real = find_real(map, names[function], ours[function]);
 	to->object = map ? map->l_name : "";
 	to->base = map ? map->l_addr : 0;
+	to->library = to->real ? base_of(to->real) : 0;
 	return to->real ? 0 : -1;
 }
 

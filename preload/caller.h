@@ -38,6 +38,7 @@ struct caller {
 	void *real;             /* the function to call; never NULL */
 	const char *object;     /* path of the object that calls, "" for the program itself */
 	uintptr_t base;         /* where it is loaded: address - base is its link-time address */
+	uintptr_t library;      /* where the object of the real function is loaded */
 };
 
 /*

@@ -263,6 +263,7 @@ int conf_init(char **environment, const char *command)
 	if (stays_away(environment))
 		return -1;
 	conf.no_telemetry = (uint8_t)is_true(GET("OTEL_SDK_DISABLED"));
+	conf.sql_comments = (uint8_t)is_true(GET("TAGALONG_SQLCOMMENTER"));
 	conf.log = GET("TAGALONG_LOG") != NULL;
 	conf.request_ids =
 		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;

@@ -108,6 +108,8 @@ struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns)
 		return NULL;
 	}
 	thread_random(&thread_self, exchange->own.span_id, sizeof(exchange->own.span_id));
+	/* A call that never returned (a longjmp) may have left its wait behind. */
+	atomic_store_explicit(&exchange->inflight->wait.since_ns, 0, memory_order_relaxed);
 	span = exchange_span(exchange);
 	memset(span, 0, sizeof(*span));
 	span->start_ns = start_ns;

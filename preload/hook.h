@@ -21,6 +21,7 @@
 
 #include "preload/caller.h"
 #include "preload/fd.h"
+#include "preload/libpq.h"
 #include "preload/thread.h"
 
 /* True: before the constructor, or stepped aside for good. */

@@ -227,6 +227,22 @@ void identity_from_process(struct thread *self, struct exchange *exchange)
 	make_request_id(self, exchange);
 }
 
+/* A context that a fork child inherited is its parent's business; it may only guess. */
+void identity_by_context(struct thread *self, struct exchange *exchange, uint64_t context,
+			 enum span_link link)
+{
+	const struct exchange *server = exchange_of(context);
+
+	if (!server) {
+		identity_from_process(self, exchange);
+		return;
+	}
+	if (server->epoch != process_epoch && link < SPAN_LINK_GUESSES)
+		link = SPAN_LINK_GUESS_INHERITED;
+	exchange->parent = context;
+	identity_from_context(self, exchange, server, link);
+}
+
 int identity_add_line(struct exchange *exchange, const char *name, const char *value, size_t size)
 {
 	size_t name_size = strlen(name);

@@ -17,6 +17,13 @@ void identity_from_request(struct thread *self, struct exchange *exchange,
 void identity_from_context(struct thread *self, struct exchange *exchange,
 			   const struct exchange *context, enum span_link link);
 
+/*
+ * Client: as above, for a reference to a server exchange, which becomes its parent; 0 or one that
+ * has ended: as below.
+ */
+void identity_by_context(struct thread *self, struct exchange *exchange, uint64_t context,
+			 enum span_link link);
+
 /* Client: of the environment if it names a parent and this process serves nothing, or a new trace.
  */
 void identity_from_process(struct thread *self, struct exchange *exchange);

@@ -132,22 +132,6 @@ static uint64_t context_for(struct thread *self, const struct conn *conn, enum s
 	return context;
 }
 
-/* A context that a fork child inherited is its parent's business; it may only guess. */
-static void identify_by(struct thread *self, struct exchange *exchange, uint64_t context,
-			enum span_link link)
-{
-	struct exchange *server = exchange_of(context);
-
-	if (!server) {
-		identity_from_process(self, exchange);
-		return;
-	}
-	if (server->epoch != process_epoch && link < SPAN_LINK_GUESSES)
-		link = SPAN_LINK_GUESS_INHERITED;
-	exchange->parent = context;
-	identity_from_context(self, exchange, server, link);
-}
-
 /* The request carries a traceparent already: passed on by a proxy, or by the program's own tracing.
  */
 static void identify_by_header(struct thread *self, struct exchange *exchange, struct conn *conn,
@@ -161,7 +145,7 @@ static void identify_by_header(struct thread *self, struct exchange *exchange, s
 
 	if (head->repeats[HTTP1_TRACEPARENT] != 1 ||
 	    traceparent_parse(text->at, text->size, &parent)) {
-		identify_by(self, exchange, context, link);
+		identity_by_context(self, exchange, context, link);
 		return;
 	}
 	passed = exchange_find_incoming(&parent, context);
@@ -170,7 +154,7 @@ static void identify_by_header(struct thread *self, struct exchange *exchange, s
 				  SPAN_LINK_OWN);
 		return;
 	}
-	identify_by(self, exchange, exchange_reference(passed), SPAN_LINK_PASSED);
+	identity_by_context(self, exchange, exchange_reference(passed), SPAN_LINK_PASSED);
 	if (text->size == TRACEPARENT_SIZE && !head->bare_lf)
 		*replace_at = (uint32_t)(text->at - head->method.at) + 36;
 }
@@ -191,7 +175,7 @@ static void identify_by_rules(struct thread *self, struct exchange *exchange, st
 		context = exchange_reference(same);
 		link = SPAN_LINK_GUESS_TARGET;
 	}
-	identify_by(self, exchange, context, link);
+	identity_by_context(self, exchange, context, link);
 }
 
 struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,

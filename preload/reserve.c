@@ -3,16 +3,19 @@
 
 #include <errno.h>
 
+#include "preload/conf.h"
 #include "preload/conn.h"
 #include "preload/exchange.h"
+#include "preload/pgconn.h"
 #include "preload/scratch.h"
+#include "preload/sql_context.h"
 #include "preload/statements.h"
 #include "preload/threads.h"
 
 int reserve_pools(void)
 {
 	if (exchanges_init() || conns_init() || threads_init() || scratch_init() ||
-	    statements_init())
+	    statements_init() || pgconns_init() || (conf.sql_comments && sql_contexts_init()))
 		return -ENOMEM;
 	return 0;
 }

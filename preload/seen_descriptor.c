@@ -77,6 +77,19 @@ void after_accept4(int result, int fd, struct sockaddr *from, socklen_t *size, i
 	accepted(fd, result);
 }
 
+/* libpq's own socket: what goes over it is told by the hooks on libpq. */
+static void connected_by_libpq(int fd, int error)
+{
+	struct thread *self = thread_enter();
+
+	if (!self)
+		return;
+	if (error)
+		self->libpq_error = error;
+	fd_reset(fd, FD_OTHER);
+	thread_leave(self);
+}
+
 int around_connect(int fd, const struct sockaddr *to, socklen_t size)
 {
 	struct thread *self;
@@ -84,11 +97,15 @@ int around_connect(int fd, const struct sockaddr *to, socklen_t size)
 	int result;
 	int error;
 
-	if (fd_entry(fd) == FD_OTHER)
+	if (fd_entry(fd) == FD_OTHER && !thread_inside_libpq())
 		return real_connect(fd, to, size);
 	since = sys_now_ns();
 	result = real_connect(fd, to, size);
 	error = errno;
+	if (thread_inside_libpq()) {
+		connected_by_libpq(fd, result ? error : 0);
+		return result;
+	}
 	self = thread_enter();
 	if (self) {
 		connect_called(self, fd, to, size, since, result ? error : 0);
@@ -107,6 +124,8 @@ void after_getsockopt(int result, int fd, int level, int name, void *value, sock
 	if (result || *size < sizeof(error) || !(self = thread_enter()))
 		return;
 	memcpy(&error, value, sizeof(error));
+	if (error && thread_inside_libpq())
+		self->libpq_error = error;
 	connect_asked(self, fd, error);
 	thread_leave(self);
 }

@@ -179,6 +179,7 @@ enum span_failure {
 	FAILURE_UNREACHABLE, /* host or network */
 	FAILURE_PROTOCOL,    /* an answer that is not HTTP */
 	FAILURE_OTHER,       /* another errno, see error_number */
+	FAILURE_LOGIN,       /* a database's server did not let the client in */
 };
 
 enum address_family { ADDRESS_NONE, ADDRESS_IPV4, ADDRESS_IPV6, ADDRESS_UNIX };

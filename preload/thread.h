@@ -25,6 +25,14 @@ struct thread {
 	uint32_t scratch;  /* index of the buffer in use, see scratch.h */
 	void *environment; /* scratch for exec in a vfork child, freed by the parent */
 	size_t environment_size;
+	/*
+	 * While a call into libpq is under way: the frame of its hook, else 0. Its socket and its
+	 * TLS session are its own business. See thread_inside_libpq and pgcall.h.
+	 */
+	uintptr_t inside_libpq;
+	uintptr_t libpq_base;  /* where that copy of libpq is loaded */
+	uint64_t libpq_begins; /* the exchange of the connection that it makes, 0: none */
+	int libpq_error;       /* of the last connect in it; EINPROGRESS while nothing is known */
 };
 
 enum thread_waits {
@@ -34,6 +42,16 @@ enum thread_waits {
 };
 
 extern __thread struct thread thread_self __attribute__((visibility("hidden")));
+
+/*
+ * Whether the calling code was called by libpq, in its turn called by the program. A longjmp or a
+ * cancellation out of libpq leaves the frame noted; it is gone when a frame above it is active.
+ */
+static inline __attribute__((always_inline)) int thread_inside_libpq(void)
+{
+	return thread_self.inside_libpq &&
+	       (uintptr_t)__builtin_frame_address(0) < thread_self.inside_libpq;
+}
 
 /* Counts the forks that led here; contexts and threads of an earlier epoch are the parent's. */
 extern uint32_t process_epoch __attribute__((visibility("hidden")));
