@@ -55,6 +55,7 @@ struct conn {
 	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */
 	uint64_t sending;  /* client: the exchange made for it, 0: none */
 	uint32_t inserted; /* bytes of the insertion that were sent */
+	uint32_t tls;      /* the encrypted session that this is the clear text of, 0: none */
 	struct span_address peer, local;
 	char unix_path[108];
 	uint8_t unix_path_size;

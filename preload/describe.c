@@ -7,6 +7,7 @@
 #include "preload/mask.h"
 #include "preload/names.h"
 #include "preload/thread.h"
+#include "preload/tls.h"
 
 #define PATH_MAX_BYTES  1024
 #define QUERY_MAX_BYTES 512
@@ -190,6 +191,8 @@ static void peer_fields(struct exchange *exchange, const struct conn *conn)
 
 	span->peer = conn->peer;
 	span->local = conn->local;
+	if (conn->tls)
+		tls_describe(exchange, conn);
 	if (conn->unix_path_size)
 		exchange_field(exchange, FIELD_UNIX_PATH, conn->unix_path, conn->unix_path_size);
 	if (exchange->kind != SPAN_CLIENT)

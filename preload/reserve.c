@@ -11,10 +11,11 @@
 #include "preload/sql_context.h"
 #include "preload/statements.h"
 #include "preload/threads.h"
+#include "preload/tls.h"
 
 int reserve_pools(void)
 {
-	if (exchanges_init() || conns_init() || threads_init() || scratch_init() ||
+	if (exchanges_init() || conns_init() || threads_init() || scratch_init() || tls_init() ||
 	    statements_init() || pgconns_init() || (conf.sql_comments && sql_contexts_init()))
 		return -ENOMEM;
 	return 0;

@@ -9,6 +9,7 @@
 #include "preload/exchange.h"
 #include "preload/message.h"
 #include "preload/sys.h"
+#include "preload/tls_carrier.h"
 
 int stream_kind(const struct conn *conn, enum stream_way way)
 {
@@ -289,10 +290,23 @@ static void feed_vector(struct thread *self, struct conn *conn, int fd, enum str
 	}
 }
 
+/* Whether they begin a handshake of TLS: then this connection carries an encrypted one. */
+static int begins_tls(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+		      const struct iovec *iov, size_t size)
+{
+	const struct stream *stream = direction(conn, way);
+	size_t first = iov->iov_len < size ? iov->iov_len : size;
+	const uint8_t *at = iov->iov_base;
+
+	return first && at[0] == TLS_HANDSHAKE && stream->phase == PHASE_HEAD &&
+	       !stream->gathered && !conn->tls && tls_carries(self, conn, fd, at, first);
+}
+
 void stream_bytes(struct thread *self, struct conn *conn, int fd, enum stream_way way,
 		  const struct iovec *iov, size_t count, size_t size)
 {
-	feed_vector(self, conn, fd, way, iov, count, size, 0);
+	if (!count || !begins_tls(self, conn, fd, way, iov, size))
+		feed_vector(self, conn, fd, way, iov, count, size, 0);
 }
 
 void stream_sent_head(struct thread *self, struct conn *conn, int fd, const struct http1_head *head,

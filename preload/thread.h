@@ -22,8 +22,10 @@ struct thread {
 	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
 	uintptr_t loop_call;  /* what stood there when the context was set */
 	uint64_t random[4];
-	uint32_t scratch;  /* index of the buffer in use, see scratch.h */
-	void *environment; /* scratch for exec in a vfork child, freed by the parent */
+	uint32_t tls; /* the encrypted session that a call is inside of, see tls.h; 0: none */
+	uintptr_t tls_frame; /* of that call's hook */
+	uint32_t scratch;    /* index of the buffer in use, see scratch.h */
+	void *environment;   /* scratch for exec in a vfork child, freed by the parent */
 	size_t environment_size;
 	/*
 	 * While a call into libpq is under way: the frame of its hook, else 0. Its socket and its

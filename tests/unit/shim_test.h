@@ -20,6 +20,7 @@
 #include "preload/scratch.h"
 #include "preload/thread.h"
 #include "preload/threads.h"
+#include "preload/tls.h"
 #include "tests/unit/shim_told.h"
 
 /* As in preload/init.c. */
@@ -61,7 +62,7 @@ static inline void shim_start(const void *main_frame)
 	char *none[] = {NULL};
 
 	if (conf_init(none, "test") || exchanges_init() || conns_init() || threads_init() ||
-	    scratch_init())
+	    scratch_init() || tls_init())
 		abort();
 	context_init(main_frame);
 	fd_init();
