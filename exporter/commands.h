@@ -10,5 +10,6 @@ int command_export(int argc, char **argv);
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_traces(int argc, char **argv);
+int command_stacks(int argc, char **argv);
 
 #endif

@@ -7,10 +7,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "exporter/call_site.h"
 #include "exporter/enrich.h"
 #include "exporter/failure.h"
 #include "exporter/log.h"
 #include "exporter/record.h"
+#include "exporter/slow.h"
 
 #define SECOND_NS        1000000000ull
 #define STATUS_WAIT_NS   200000000ull
@@ -78,6 +80,7 @@ int drain_init(struct drain *drain, struct segment_file *file, const struct sett
 		process_set_fini(&drain->processes);
 		return -ENOMEM;
 	}
+	drain->slow = slow_calls_new(settings->slow_call_ms);
 	take_time(drain);
 	return 0;
 }
@@ -93,6 +96,7 @@ void drain_fini(struct drain *drain)
 	}
 	free(drain->sources);
 	drain->sources = NULL;
+	slow_calls_free(drain->slow);
 	process_set_fini(&drain->processes);
 }
 
@@ -208,6 +212,7 @@ static void free_if_done(struct drain *drain, uint32_t index)
 	read_counters(drain, source, drain->file->slots[index]);
 	log_line(LOG_DEBUG, "drain", "ended pid=%u", source->process.pid);
 	process_forget(&drain->processes, &source->process);
+	slow_calls_forget(drain->slow, index);
 	resource_put(source->resource);
 	source->resource = NULL;
 	source->generation++;
@@ -250,6 +255,8 @@ void drain_watch(struct drain *drain)
 			look_for_end(drain, source);
 			read_counters(drain, source, drain->file->slots[i]);
 			ring_release_excess(&source->reader);
+			slow_calls_visit(drain->slow, i, &source->process, drain->file->slots[i],
+					 drain->now_ns);
 		}
 		free_if_done(drain, i);
 		if (source->state != SOURCE_FREE)
@@ -267,8 +274,23 @@ static void mark(struct drain *drain, struct batch *batch, uint32_t index)
 	source->undelivered += batch->mark_count != marks;
 }
 
+static void find_call(struct drain *drain, struct arena *arena, const struct source *source,
+		      struct record *record)
+{
+	const struct resource *resource = source->resource;
+	struct symbol_process process = {source->process.pid, source->process.start_ticks};
+	const struct attribute *program;
+
+	record->call.stack = slow_calls_take(drain->slow, record->span.span_id, arena);
+	if (record->span.call_offset == 0)
+		return;
+	program = attribute_find(resource->attributes, resource->attribute_count,
+				 "process.executable.path");
+	call_site_find(arena, &process, program ? program->text : (struct text){NULL, 0}, record);
+}
+
 static void take_span(struct drain *drain, struct batch *batch, const struct source *source,
-		      const struct record *record, const struct enrich_ending *ending)
+		      struct record *record, const struct enrich_ending *ending)
 {
 	struct batch_span *span = &batch->spans[batch->count];
 
@@ -277,6 +299,7 @@ static void take_span(struct drain *drain, struct batch *batch, const struct sou
 		drain->spans_unsampled++;
 		return;
 	}
+	find_call(drain, &batch->arena, source, record);
 	if (enrich_span(batch, drain->settings, record, ending, drain->unix_offset_ns, span) != 0) {
 		drops_add(drain->drops, DROPS_MEMORY, 1);
 		return;

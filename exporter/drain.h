@@ -14,6 +14,7 @@
 #include "exporter/segment_file.h"
 #include "exporter/settings.h"
 
+struct slow_calls;
 struct source; /* one process's slot, as the exporter sees it */
 
 struct drain {
@@ -22,9 +23,10 @@ struct drain {
 	struct drops *drops;
 	struct exits *exits;
 	struct process_set processes;
-	struct source *sources; /* SEGMENT_SLOTS_MAX of them */
-	uint32_t next_source;   /* where the next pass begins, so that none starves */
-	uint32_t recent_claims; /* slots claimed in the present second */
+	struct slow_calls *slow; /* NULL: off */
+	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
+	uint32_t next_source;    /* where the next pass begins, so that none starves */
+	uint32_t recent_claims;  /* slots claimed in the present second */
 	uint64_t recent_since_ns;
 	uint32_t attached; /* processes that live, or whose end is not told yet */
 	uint64_t ever_attached;

@@ -258,6 +258,17 @@ static void add_guess(struct work *work)
 		attribute_add_string(&work->list, "tagalong.parent.guess", names[guess]);
 }
 
+static void add_call(struct work *work)
+{
+	const struct record_call *call = &work->record->call;
+
+	attribute_add_text(&work->list, "code.function.name", call->function);
+	attribute_add_text(&work->list, "code.file.path", call->file);
+	if (call->line)
+		attribute_add_number(&work->list, "code.line.number", call->line);
+	attribute_add_text(&work->list, "code.stacktrace", call->stack);
+}
+
 static void fail(struct work *work, const char *error_type)
 {
 	work->to->status = STATUS_ERROR;
@@ -400,6 +411,7 @@ int enrich_span(struct batch *batch, const struct settings *settings, const stru
 	if (record->span.thread_id)
 		attribute_add_number(&work.list, "thread.id", record->span.thread_id);
 	add_guess(&work);
+	add_call(&work);
 	span->attributes = attribute_list_copy(&work.list);
 	span->attribute_count = (uint16_t)work.list.count;
 	span->attributes_dropped = (uint16_t)work.list.dropped;

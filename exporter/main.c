@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"export", "collect from every instrumented process of this machine", command_export},
 	{"check", "will tracing work on a program? if not, why not", command_check},
 	{"traces", "list the local store, or show one trace", command_traces},
+	{"stacks", "what is every request in flight doing right now?", command_stacks},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -133,6 +133,7 @@ int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t n
 	if (span->end_ns - span->start_ns > INT64_MAX)
 		return -EINVAL;
 	memset(record->field, 0, sizeof(record->field));
+	memset(&record->call, 0, sizeof(record->call));
 	record->headers = NULL;
 	record->header_count = 0;
 	copy = arena_bytes(arena, (size_t)span->fields_size + 1);

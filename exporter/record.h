@@ -18,11 +18,19 @@ struct record_header {
 	int of_response;
 };
 
+/* The call that the span is about; what is unknown is absent. Filled in by others. */
+struct record_call {
+	struct text function, file; /* where it was made */
+	struct text stack;
+	uint32_t line;
+};
+
 struct record {
 	struct span span;                 /* start_ns and end_ns set, end_ns >= start_ns */
 	struct text field[RECORD_FIELDS]; /* by enum span_field, but for the two headers */
 	struct record_header *headers;
 	size_t header_count;
+	struct record_call call; /* zeros after record_parse */
 };
 
 /*

@@ -322,6 +322,7 @@ int settings_read(struct settings *settings)
 		strdup(env_get("TAGALONG_RUN_DIR") ? env_get("TAGALONG_RUN_DIR") : "/run/tagalong");
 	settings->reserved_slots = positive("TAGALONG_RESERVED_SLOTS", 2);
 	settings->shutdown_timeout_ms = env_integer("TAGALONG_SHUTDOWN_TIMEOUT", 5000);
+	settings->slow_call_ms = env_integer("TAGALONG_SLOW_CALL_MS", 100);
 	if (!settings->run_directory || (settings->endpoint_enabled && !settings->endpoint))
 		return -ENOMEM;
 	return 0;

@@ -42,6 +42,7 @@ struct settings {
 	char *run_directory;
 	uint32_t reserved_slots;
 	uint32_t shutdown_timeout_ms;
+	uint32_t slow_call_ms; /* a call that waits longer is told with its stack; 0: none is */
 	int log_level;
 };
 
