@@ -67,7 +67,8 @@ static const struct mask_case conventions[] = {
 	{"SELECT c3po FROM covid19 WHERE n1h1=1234", "SELECT c3po FROM covid19 WHERE n1h1=?"},
 	{"SELECT a FROM dbo.Table JOIN dbo.AnotherTable",
 	 "SELECT a FROM dbo.Table JOIN dbo.AnotherTable"},
-	{"INSERT INTO X VALUES(1, 99+100)", "INSERT INTO X VALUES(?, ?" "?)"},
+	{"INSERT INTO X VALUES(1, 99+100)", "INSERT INTO X VALUES(?, ?"
+					    "?)"},
 	{"SELECT { guid '01234567-89ab' }", "SELECT { guid ? }"},
 	{"SELECT * FROM t WHERE value IN (123, 456, 'abc')", "SELECT * FROM t WHERE value IN (?)"},
 	{"SELECT column -- c\nFROM /* b */ table", "SELECT column \nFROM  table"},
