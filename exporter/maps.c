@@ -9,47 +9,68 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_STEP (256u << 10)
-#define TEXT_MAX  (16u << 20)
+#define TEXT_STEP  (256u << 10)
+#define TEXT_MAX   (16u << 20)
+#define READ_LEAST 8192
 
-/* The whole file, NUL-terminated; 0 or -errno. */
-static int read_text(uint32_t pid, char **text)
+struct text_buffer {
+	char *bytes;
+	size_t used, room;
+};
+
+static int make_room(struct text_buffer *buffer)
 {
-	char path[32], *bytes = NULL;
-	size_t used = 0, room = 0;
-	ssize_t size = 1;
-	int fd, result = 0;
+	char *larger;
+
+	if (buffer->room - buffer->used >= READ_LEAST)
+		return 0;
+	if (buffer->room >= TEXT_MAX)
+		return -EFBIG;
+	larger = realloc(buffer->bytes, buffer->room + TEXT_STEP);
+	if (!larger)
+		return -ENOMEM;
+	buffer->bytes = larger;
+	buffer->room += TEXT_STEP;
+	return 0;
+}
+
+static int read_rest(int fd, struct text_buffer *buffer)
+{
+	ssize_t size;
+
+	do {
+		int result = make_room(buffer);
+
+		if (result != 0)
+			return result;
+		size = read(fd, buffer->bytes + buffer->used, buffer->room - buffer->used - 1);
+		if (size < 0)
+			return -errno;
+		buffer->used += (size_t)size;
+	} while (size > 0);
+	buffer->bytes[buffer->used] = '\0';
+	return 0;
+}
+
+/* The whole file, NUL-terminated; NULL with *result set. */
+static char *read_text(uint32_t pid, int *result)
+{
+	struct text_buffer buffer = {0};
+	char path[32];
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (result == 0 && size > 0) {
-		if (room - used < 8192) {
-			char *larger = realloc(bytes, room + TEXT_STEP);
-
-			if (!larger || room >= TEXT_MAX) {
-				bytes = larger ? larger : bytes;
-				result = larger ? -EFBIG : -ENOMEM;
-				break;
-			}
-			bytes = larger;
-			room += TEXT_STEP;
-		}
-		size = read(fd, bytes + used, room - used - 1);
-		if (size < 0)
-			result = -errno;
-		else
-			used += (size_t)size;
+	if (fd < 0) {
+		*result = errno == ENOENT ? -ESRCH : -errno;
+		return NULL;
 	}
+	*result = read_rest(fd, &buffer);
 	close(fd);
-	if (result != 0) {
-		free(bytes);
-		return result;
-	}
-	bytes[used] = '\0';
-	*text = bytes;
-	return 0;
+	if (*result == 0)
+		return buffer.bytes;
+	free(buffer.bytes);
+	return NULL;
 }
 
 /* START-END rwxp OFFSET DEVICE INODE     PATH */
@@ -78,11 +99,12 @@ static size_t count_lines(const char *text)
 int maps_read(struct maps *maps, uint32_t pid)
 {
 	struct maps new = {0};
-	int result = read_text(pid, &new.text);
 	size_t lines;
 	char *rest;
+	int result;
 
-	if (result != 0)
+	new.text = read_text(pid, &result);
+	if (!new.text)
 		return result;
 	lines = count_lines(new.text);
 	new.at = lines &&lines <= MAPS_MAX ? calloc(lines, sizeof(*new.at)) : NULL;

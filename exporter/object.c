@@ -6,6 +6,7 @@
 #include <elfutils/libdw.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -240,23 +241,30 @@ static int find_unit(Dwarf *dwarf, uint64_t address, Dwarf_Die *unit)
 	return 0;
 }
 
+/* A relative name is one of the directory where the compiler ran. */
+static void write_file(Dwarf_Die *unit, const char *file, char to[OBJECT_FILE_ROOM])
+{
+	const char *directory = NULL;
+	Dwarf_Attribute attribute;
+	int size;
+
+	if (file[0] != '/')
+		directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
+	size = snprintf(to, OBJECT_FILE_ROOM, "%s%s%s", directory ? directory : "",
+			directory ? "/" : "", file);
+	if (size < 0 || size >= OBJECT_FILE_ROOM)
+		snprintf(to, OBJECT_FILE_ROOM, "%s", file);
+}
+
 static void find_line(Dwarf_Die *unit, uint64_t address, struct object_place *place)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, address);
 	const char *file = line ? dwarf_linesrc(line, NULL, NULL) : NULL;
-	Dwarf_Attribute attribute;
-	const char *directory = NULL;
 	int number;
 
 	if (!file || dwarf_lineno(line, &number) != 0 || number <= 0)
 		return;
-	if (file[0] != '/')
-		directory = dwarf_formstring(dwarf_attr(unit, DW_AT_comp_dir, &attribute));
-	if (directory && strlen(directory) + strlen(file) + 2 <= OBJECT_FILE_ROOM) {
-		strcpy(place->file, directory);
-		strcat(place->file, "/");
-	}
-	strncat(place->file, file, OBJECT_FILE_ROOM - 1 - strlen(place->file));
+	write_file(unit, file, place->file);
 	place->line = (uint32_t)number;
 }
 

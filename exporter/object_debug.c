@@ -90,12 +90,12 @@ static Elf *try_path(int root, const char *path, const struct wanted *wanted, in
 
 static Elf *by_build_id(int root, const struct wanted *wanted, int *fd)
 {
-	char path[sizeof(DEBUG_ROOT) + 2 * BUILD_ID_MAX + 32];
+	char path[sizeof(DEBUG_ROOT) + BUILD_ID_MAX * 2ul + 32];
 	char *end = path + sprintf(path, DEBUG_ROOT "/.build-id/%02x/", wanted->id[0]);
 
 	for (size_t i = 1; i < wanted->id_size; i++)
 		end += sprintf(end, "%02x", wanted->id[i]);
-	strcpy(end, ".debug");
+	memcpy(end, ".debug", sizeof(".debug"));
 	return try_path(root, path, wanted, fd);
 }
 

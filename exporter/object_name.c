@@ -35,14 +35,14 @@ static int is_qualifier(Dwarf_Die *die)
 	       tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
 }
 
-/* 0: no room; `name` is then cut. */
+/* 0: no room. */
 static int append(char *name, size_t room, const char *text)
 {
-	size_t used = strlen(name);
+	size_t used = strlen(name), size = strlen(text);
 
-	if (used + strlen(text) >= room)
+	if (used + size >= room)
 		return 0;
-	strcpy(name + used, text);
+	memcpy(name + used, text, size + 1);
 	return 1;
 }
 
