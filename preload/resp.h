@@ -62,8 +62,9 @@ struct resp {
 	uint8_t step; /* in the row's arguments */
 	uint8_t word_size;
 	uint8_t operation_size;
-	uint8_t silence; /* enum silence: CLIENT REPLY */
-	char word[32];   /* the beginning of an argument that decides something */
+	uint8_t name_size; /* of the operation's first word */
+	uint8_t silence;   /* enum silence: CLIENT REPLY */
+	char word[32];     /* the beginning of an argument that decides something */
 	char operation[32];
 	struct wire_text text;
 

@@ -163,18 +163,30 @@ static void add_to_operation(struct resp *wire)
 	}
 }
 
+/* Most commands are what the last one was: then neither the row nor the operation changes. */
+static int is_last_name(const struct resp *wire)
+{
+	return wire->word_size && wire->word_size == wire->name_size &&
+	       wire->operation_size == wire->name_size &&
+	       memcmp(wire->word, wire->operation, wire->word_size) == 0;
+}
+
 static enum wire_result end_name(struct resp *wire, const struct wire_calls *calls, void *to)
 {
-	wire->operation_size = 0;
 	wire->keys_left = 0;
 	wire->step = 0;
-	wire->row = (int16_t)resp_command_find(wire->word, wire->word_size);
+	if (!is_last_name(wire)) {
+		wire->operation_size = 0;
+		wire->row = (int16_t)resp_command_find(wire->word, wire->word_size);
+		add_to_operation(wire);
+		wire->name_size = wire->operation_size;
+	}
 	if (wire->row < 0 && !wire->arguments)
 		return WIRE_BAD;
-	add_to_operation(wire);
 	if (!wire->operation_size) /* an empty name is a name as well */
 		wire->operation[wire->operation_size++] = '_';
-	if (!is_mute(resp_special_of(wire)) && resp_special_of(wire) != RESP_CONTAINER)
+	uint8_t special = resp_special_of(wire);
+	if (!is_mute(special) && special != RESP_CONTAINER)
 		resp_tell_word(wire, wire->operation, wire->operation_size, calls, to);
 	return WIRE_OK;
 }

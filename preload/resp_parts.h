@@ -48,6 +48,45 @@ const struct resp_command *resp_command_at(int row);
 int resp_number_feed(struct resp_number *number, const char **at, const char *end);
 
 /*
+ * The same in one look, for what is nearly always so: up to seven digits, and all is there. Returns
+ * the number and moves `*at` behind it, or -1 and leaves it to resp_number_feed.
+ */
+static inline int32_t resp_number_here(const char **at, const char *end)
+{
+	const char *i = *at;
+	int32_t number = 0;
+
+	if (end - i < 9)
+		end = i + (end - i > 2 ? end - i - 2 : 0);
+	else
+		end = i + 7;
+	for (; i < end && *i >= '0' && *i <= '9'; i++)
+		number = number * 10 + (*i - '0');
+	if (i == *at || i[0] != '\r' || i[1] != '\n')
+		return -1;
+	*at = i + 2;
+	return number;
+}
+
+/*
+ * A whole bulk string, from its '$' to its line end: its size, `*at` moves behind it, and `*data`
+ * is set to its bytes. -1: it is not all there, or not that simple.
+ */
+static inline int32_t resp_bulk_here(const char **at, const char *end, const char **data)
+{
+	const char *i = *at + 1;
+
+	if (i >= end || **at != '$')
+		return -1;
+	int32_t size = resp_number_here(&i, end);
+	if (size < 0 || end - i < size + 2 || i[size] != '\r' || i[size + 1] != '\n')
+		return -1;
+	*data = i;
+	*at = i + size + 2;
+	return size;
+}
+
+/*
  * An argument of the request: its beginning, its bytes in pieces, its end. The end of an inline
  * command's name that is not known is WIRE_BAD.
  */

@@ -88,22 +88,27 @@ static void forget_awaited(struct resp *wire)
 
 static enum wire_result answer(struct resp *wire, const struct wire_calls *calls, void *to)
 {
-	struct wire_reply reply = {.failed = wire->top_type == '-' || wire->top_type == '!'};
+	static const struct wire_reply fine;
+	int failed = wire->top_type == '-' || wire->top_type == '!';
 	const struct resp_exception *exception = awaited(wire);
 
 	if (wire->answered == wire->asked)
 		return WIRE_BAD;
 	if (exception) {
-		if (exception->special == RESP_RESET && !reply.failed) {
+		if (exception->special == RESP_RESET && !failed) {
 			memset(wire->subscribed, 0, sizeof(wire->subscribed));
 			wire->pushes = 0;
 		}
 		forget_awaited(wire);
 	}
 	wire->answered++;
-	reply.code_size = wire->code_size;
-	memcpy(reply.code, wire->code, wire->code_size);
-	calls->reply(to, &reply);
+	if (failed) {
+		struct wire_reply reply = {.failed = 1, .code_size = wire->code_size};
+		memcpy(reply.code, wire->code, wire->code_size);
+		calls->reply(to, &reply);
+	} else {
+		calls->reply(to, &fine);
+	}
 	return WIRE_OK;
 }
 
@@ -320,18 +325,40 @@ static enum wire_result begin_element(struct resp *wire, char type)
 	return WIRE_OK;
 }
 
-static enum wire_result take_byte(struct resp *wire, char c, const struct wire_calls *calls,
-				  void *to)
+/*
+ * The common case within a list, strings that are there in full, without a turn a byte. Neither the
+ * list's first element nor its last.
+ */
+static void skip_whole_bulks(struct resp *wire, const char **at, const char *end)
 {
-	switch (wire->reply_state) {
-	case TYPE:
-		return begin_element(wire, c);
-	case BULK_CR:
-		wire->reply_state = BULK_LF;
-		return c == '\r' ? WIRE_OK : WIRE_BAD;
-	default:
+	uint32_t *left = &wire->left[wire->depth - 1];
+	const char *data;
+
+	if (element_of_reply(wire) == 0)
+		return;
+	while (*left > 1 && *at < end && resp_bulk_here(at, end, &data) >= 0)
+		--*left;
+}
+
+/* Likewise a string that is the reply itself. */
+static enum wire_result take_whole_bulk(struct resp *wire, const char **at, const char *end,
+					const struct wire_calls *calls, void *to)
+{
+	const char *data;
+
+	if (resp_bulk_here(at, end, &data) < 0)
+		return begin_element(wire, *(*at)++);
+	wire->top_type = '$';
+	return answer(wire, calls, to);
+}
+
+static enum wire_result take_line_end(struct resp *wire, char c, const struct wire_calls *calls,
+				      void *to)
+{
+	if (wire->reply_state == BULK_LF)
 		return c == '\n' ? end_element(wire, calls, to) : WIRE_BAD;
-	}
+	wire->reply_state = BULK_LF;
+	return c == '\r' ? WIRE_OK : WIRE_BAD;
 }
 
 static enum wire_result take_number(struct resp *wire, const char **at, const char *end,
@@ -352,6 +379,16 @@ enum wire_result resp_feed_reply(struct resp *wire, const char *at, size_t size,
 
 	while (at < end && result == WIRE_OK) {
 		switch (wire->reply_state) {
+		case TYPE:
+			if (wire->depth)
+				skip_whole_bulks(wire, &at, end);
+			if (at == end)
+				break;
+			if (wire->depth)
+				result = begin_element(wire, *at++);
+			else
+				result = take_whole_bulk(wire, &at, end, calls, to);
+			break;
 		case NUMBER:
 			result = take_number(wire, &at, end, calls, to);
 			break;
@@ -362,7 +399,7 @@ enum wire_result resp_feed_reply(struct resp *wire, const char *at, size_t size,
 			take_bulk(wire, &at, end);
 			break;
 		default:
-			result = take_byte(wire, *at++, calls, to);
+			result = take_line_end(wire, *at++, calls, to);
 		}
 	}
 	return result;

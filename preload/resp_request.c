@@ -78,7 +78,7 @@ static uint8_t kind_of(uint8_t special)
 static enum wire_result end_request(struct resp *wire, const struct wire_calls *calls, void *to)
 {
 	uint8_t special = resp_special_of(wire);
-	struct wire_request request = {.kind = kind_of(special)};
+	struct wire_request request; /* not zeroed: it is large, and what has no size is not read */
 
 	if (special == RESP_STOP)
 		return WIRE_STOP;
@@ -89,8 +89,10 @@ static enum wire_result end_request(struct resp *wire, const struct wire_calls *
 	request.replies = (uint8_t)is_answered(wire, special);
 	if (request.replies && resp_expect(wire, special, wire->argument - 1))
 		return WIRE_STOP;
+	request.kind = kind_of(special);
+	request.name_size = 0;
 	request.operation_size = wire->operation_size;
-	memcpy(request.operation, wire->operation, wire->operation_size);
+	memcpy(request.operation, wire->operation, sizeof(request.operation));
 	wire_text_tell(&wire->text, calls, to);
 	wire->state = START;
 	calls->request(to, &request);
@@ -109,6 +111,16 @@ static void expect_number(struct resp *wire, enum state state)
 static enum wire_result take_count(struct resp *wire, const char **at, const char *end,
 				   const struct wire_calls *calls, void *to)
 {
+	const char *i = *at;
+	int first = !wire->number.digits && !wire->number.negative;
+	int32_t here = first ? resp_number_here(&i, end) : -1;
+
+	if (here > 0 && here <= (int32_t)ARGUMENTS_MAX) {
+		*at = i;
+		begin_request(wire, (uint32_t)here, calls, to);
+		wire->state = BULK_TYPE;
+		return WIRE_OK;
+	}
 	int result = resp_number_feed(&wire->number, at, end);
 
 	if (result != 1)
@@ -162,6 +174,23 @@ static enum wire_result end_bulk(struct resp *wire, const struct wire_calls *cal
 		return end_request(wire, calls, to);
 	wire->state = BULK_TYPE;
 	return WIRE_OK;
+}
+
+/* The common case, arguments that are there in full, without a turn a byte. */
+static enum wire_result take_whole_bulks(struct resp *wire, const char **at, const char *end,
+					 const struct wire_calls *calls, void *to)
+{
+	enum wire_result result = WIRE_OK;
+	const char *data;
+	int32_t size;
+
+	while (result == WIRE_OK && wire->state == BULK_TYPE &&
+	       (size = resp_bulk_here(at, end, &data)) >= 0) {
+		resp_argument_begin(wire, calls, to);
+		resp_argument_put(wire, data, (size_t)size, calls, to);
+		result = end_bulk(wire, calls, to);
+	}
+	return result;
 }
 
 /* ---- inline commands ------------------------------------------------------------------------ */
@@ -281,6 +310,8 @@ enum wire_result resp_feed_request(struct resp *wire, const char *at, size_t siz
 		default:
 			result = take_byte(wire, *at++, calls, to);
 		}
+		if (wire->state == BULK_TYPE && result == WIRE_OK)
+			result = take_whole_bulks(wire, &at, end, calls, to);
 	}
 	return result;
 }

@@ -45,8 +45,10 @@ static void append(struct wire_text *text, const char *at, size_t size,
 void wire_text_word(struct wire_text *text, const struct wire_calls *calls, void *to)
 {
 	text->word_size = 0;
-	if (text->total)
-		append(text, " ", 1, calls, to);
+	if (!text->total || !room_for(text, 1, calls, to))
+		return;
+	text->at[text->size++] = ' ';
+	text->total++;
 }
 
 /* Eight bytes at once: whether one of them is a space, a control character or DEL. */
@@ -67,6 +69,11 @@ static void clean(char *at, size_t size)
 		memcpy(&word, at + i, sizeof(word));
 		if (has_unfit(word))
 			break;
+	}
+	if (i && size - i < sizeof(word)) {
+		memcpy(&word, at + size - sizeof(word), sizeof(word));
+		if (!has_unfit(word))
+			return;
 	}
 	for (; i < size; i++)
 		if ((unsigned char)at[i] <= ' ' || at[i] == 0x7f)
@@ -94,6 +101,16 @@ void wire_text_put(struct wire_text *text, const char *at, size_t size,
 {
 	size_t left = WIRE_TEXT_WORD_MAX - text->word_size;
 
+	/* The common case: a short word, and room for it. */
+	if (!text->word_size && !text->full && size <= WIRE_TEXT_WORD_MAX &&
+	    text->size + size + 3 <= sizeof(text->at) && text->total + size <= WIRE_TEXT_MAX) {
+		memcpy(text->at + text->size, at, size);
+		clean(text->at + text->size, size);
+		text->size = (uint16_t)(text->size + size);
+		text->total = (uint16_t)(text->total + size);
+		text->word_size = (uint16_t)size;
+		return;
+	}
 	if (text->full || text->word_size > WIRE_TEXT_WORD_MAX || !size)
 		return;
 	append_clean(text, at, size < left ? size : left, calls, to);

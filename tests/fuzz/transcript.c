@@ -44,7 +44,9 @@ static void told_request(void *to, const struct wire_request *request)
 	transcript->waiting += request->replies;
 	put(to, transcript->text, transcript->text_size);
 	put(to, "}", 1);
-	put(to, request, sizeof(*request));
+	put(to, request->operation, request->operation_size);
+	put(to, &request->kind, sizeof(request->kind));
+	put(to, &request->replies, sizeof(request->replies));
 }
 
 static void told_reply(void *to, const struct wire_reply *reply)
@@ -56,7 +58,10 @@ static void told_reply(void *to, const struct wire_reply *reply)
 	CHECK(transcript->waiting);
 	transcript->waiting--;
 	put(to, "=", 1);
-	put(to, reply, sizeof(*reply));
+	put(to, &reply->failed, sizeof(reply->failed));
+	put(to, reply->code, reply->code_size);
+	put(to, &reply->has_rows, sizeof(reply->has_rows));
+	put(to, &reply->rows, sizeof(reply->rows));
 }
 
 const struct wire_calls transcript_calls = {
