@@ -77,6 +77,19 @@ void attribute_add_number(struct attribute_list *list, const char *key, int64_t 
 		attribute->number = number;
 }
 
+void attribute_add_boolean(struct attribute_list *list, const char *key, int is_true)
+{
+	struct attribute *attribute = add(list, key, ATTRIBUTE_BOOLEAN);
+
+	if (attribute)
+		attribute->number = is_true != 0;
+}
+
+int attribute_is_text(uint8_t type)
+{
+	return type == ATTRIBUTE_TEXT || type == ATTRIBUTE_TEXTS;
+}
+
 const struct attribute *attribute_find(const struct attribute *at, size_t count, const char *key)
 {
 	for (size_t i = 0; i < count; i++) {

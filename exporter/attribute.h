@@ -14,6 +14,7 @@ enum attribute_type {
 	ATTRIBUTE_TEXT,
 	ATTRIBUTE_TEXTS, /* an array with this one text in it */
 	ATTRIBUTE_NUMBER,
+	ATTRIBUTE_BOOLEAN, /* in `number` */
 };
 
 struct attribute {
@@ -41,6 +42,10 @@ void attribute_add_text(struct attribute_list *list, const char *key, struct tex
 void attribute_add_texts(struct attribute_list *list, const char *key, struct text text);
 void attribute_add_string(struct attribute_list *list, const char *key, const char *string);
 void attribute_add_number(struct attribute_list *list, const char *key, int64_t number);
+void attribute_add_boolean(struct attribute_list *list, const char *key, int is_true);
+
+/* Whether an attribute of this type has its value in `text`. */
+int attribute_is_text(uint8_t type);
 
 /* Replaces an attribute of that key, or adds it. */
 void attribute_set_text(struct attribute_list *list, const char *key, struct text text);

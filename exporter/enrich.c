@@ -6,44 +6,31 @@
 #include <string.h>
 
 #include "exporter/address.h"
+#include "exporter/enrich_work.h"
 #include "exporter/failure.h"
 
 #define FLAG_REMOTE_KNOWN 0x100u
 #define FLAG_REMOTE       0x200u
 
-#define ABSENT ((struct text){NULL, 0})
-
-/* What several attributes of one span are made of. */
-struct work {
-	const struct settings *settings;
-	const struct record *record;
-	const struct span *from;
-	struct batch_span *to;
-	struct attribute_list list;
-	struct text peer; /* address, absent if none */
-	struct text scheme;
-	uint8_t known_method;
-};
-
-static struct text field(const struct work *work, enum span_field id)
+struct text enrich_field(const struct enrich_work *work, enum span_field id)
 {
 	return work->record->field[id];
 }
 
-static struct text constant(const char *string)
+struct text enrich_constant(const char *string)
 {
 	return (struct text){string, (uint32_t)strlen(string)};
 }
 
 /* A terminated copy: parts of other texts are not terminated, which the encoder needs. */
-static struct text copied(struct work *work, struct text text)
+struct text enrich_copied(struct enrich_work *work, struct text text)
 {
 	char *copy;
 
 	if (!text.at || text.size == 0)
-		return ABSENT;
+		return ENRICH_ABSENT;
 	copy = arena_text(work->list.arena, text.at, text.size);
-	return copy ? (struct text){copy, text.size} : ABSENT;
+	return copy ? (struct text){copy, text.size} : ENRICH_ABSENT;
 }
 
 static int is_known(const struct settings *settings, struct text method)
@@ -57,9 +44,9 @@ static int is_known(const struct settings *settings, struct text method)
 	return 0;
 }
 
-static void add_method(struct work *work)
+static void add_method(struct enrich_work *work)
 {
-	struct text method = field(work, FIELD_METHOD);
+	struct text method = enrich_field(work, FIELD_METHOD);
 
 	work->known_method = method.size && is_known(work->settings, method);
 	if (work->known_method) {
@@ -67,17 +54,18 @@ static void add_method(struct work *work)
 		work->to->name = method.at;
 		return;
 	}
-	attribute_add_text(&work->list, "http.request.method", constant("_OTHER"));
+	attribute_add_text(&work->list, "http.request.method", enrich_constant("_OTHER"));
 	if (method.size)
 		attribute_add_text(&work->list, "http.request.method_original", method);
 	work->to->name = "HTTP";
 }
 
-static void set_scheme(struct work *work)
+static void set_scheme(struct enrich_work *work)
 {
-	work->scheme = field(work, FIELD_SCHEME);
+	work->scheme = enrich_field(work, FIELD_SCHEME);
 	if (work->scheme.size == 0)
-		work->scheme = constant(work->from->flags & SPAN_ENCRYPTED ? "https" : "http");
+		work->scheme =
+			enrich_constant(work->from->flags & SPAN_ENCRYPTED ? "https" : "http");
 }
 
 static uint32_t default_port(struct text scheme)
@@ -85,49 +73,50 @@ static uint32_t default_port(struct text scheme)
 	return scheme.size == 5 && memcmp(scheme.at, "https", 5) == 0 ? 443 : 80;
 }
 
-static void add_server(struct work *work, struct text source)
+static void add_server(struct enrich_work *work, struct text source)
 {
 	struct authority authority = authority_parse(source);
 
 	if (authority.host.size == 0)
 		return;
-	attribute_add_text(&work->list, "server.address", copied(work, authority.host));
+	attribute_add_text(&work->list, "server.address", enrich_copied(work, authority.host));
 	attribute_add_number(&work->list, "server.port",
 			     authority.port ? authority.port : default_port(work->scheme));
 }
 
 /* The server's own name as the request has it; nothing is made up where it has none. */
-static void add_server_of_request(struct work *work)
+static void add_server_of_request(struct enrich_work *work)
 {
-	struct text forwarded = field(work, FIELD_FORWARDED_HOST);
+	struct text forwarded = enrich_field(work, FIELD_FORWARDED_HOST);
 
 	if (forwarded.size) {
 		add_server(work, forwarded);
 		return;
 	}
-	if (field(work, FIELD_HOST).size)
-		add_server(work, field(work, FIELD_HOST));
+	if (enrich_field(work, FIELD_HOST).size)
+		add_server(work, enrich_field(work, FIELD_HOST));
 	else
-		attribute_add_text(&work->list, "server.address", field(work, FIELD_UNIX_PATH));
+		attribute_add_text(&work->list, "server.address",
+				   enrich_field(work, FIELD_UNIX_PATH));
 }
 
-static void add_client(struct work *work)
+static void add_client(struct enrich_work *work)
 {
-	struct authority first = authority_parse(field(work, FIELD_FORWARDED_FOR));
+	struct authority first = authority_parse(enrich_field(work, FIELD_FORWARDED_FOR));
 
 	if (first.host.size)
-		attribute_add_text(&work->list, "client.address", copied(work, first.host));
+		attribute_add_text(&work->list, "client.address", enrich_copied(work, first.host));
 	else
 		attribute_add_text(&work->list, "client.address", work->peer);
 }
 
-static void add_peer(struct work *work)
+void enrich_peer(struct enrich_work *work)
 {
-	if (work->from->peer.family == ADDRESS_UNIX || field(work, FIELD_UNIX_PATH).size) {
-		attribute_add_text(&work->list, "network.transport", constant("unix"));
-		if (field(work, FIELD_UNIX_PATH).size)
+	if (work->from->peer.family == ADDRESS_UNIX || enrich_field(work, FIELD_UNIX_PATH).size) {
+		attribute_add_text(&work->list, "network.transport", enrich_constant("unix"));
+		if (enrich_field(work, FIELD_UNIX_PATH).size)
 			attribute_add_text(&work->list, "network.peer.address",
-					   field(work, FIELD_UNIX_PATH));
+					   enrich_field(work, FIELD_UNIX_PATH));
 		return;
 	}
 	if (!work->peer.at)
@@ -136,12 +125,12 @@ static void add_peer(struct work *work)
 	attribute_add_number(&work->list, "network.peer.port", work->from->peer.port);
 }
 
-static void add_version(struct work *work)
+static void add_version(struct enrich_work *work)
 {
 	if (work->from->version == 11)
-		attribute_add_text(&work->list, "network.protocol.version", constant("1.1"));
+		attribute_add_text(&work->list, "network.protocol.version", enrich_constant("1.1"));
 	else if (work->from->version == 10)
-		attribute_add_text(&work->list, "network.protocol.version", constant("1.0"));
+		attribute_add_text(&work->list, "network.protocol.version", enrich_constant("1.0"));
 }
 
 static char *append(char *to, struct text text)
@@ -152,31 +141,31 @@ static char *append(char *to, struct text text)
 
 /* Host as it was dialled; an address without a Host header is put into brackets where it must be.
  */
-static struct text dialled(struct work *work)
+static struct text dialled(struct enrich_work *work)
 {
 	const struct span *from = work->from;
-	struct text host = field(work, FIELD_HOST);
+	struct text host = enrich_field(work, FIELD_HOST);
 	char *text;
 	int size;
 
 	if (host.size == 0)
-		host = field(work, FIELD_PEER_NAME);
+		host = enrich_field(work, FIELD_PEER_NAME);
 	else
 		return host;
 	if (host.size == 0)
-		host = work->peer.at ? work->peer : constant("localhost");
+		host = work->peer.at ? work->peer : enrich_constant("localhost");
 	text = arena_bytes(work->list.arena, host.size + 16);
 	if (!text)
-		return ABSENT;
+		return ENRICH_ABSENT;
 	size = sprintf(text, memchr(host.at, ':', host.size) ? "[%s]" : "%s", host.at);
 	if (from->peer.port && from->peer.port != default_port(work->scheme))
 		size += sprintf(text + size, ":%u", from->peer.port);
 	return (struct text){text, (uint32_t)size};
 }
 
-static void add_url_full(struct work *work, struct text host)
+static void add_url_full(struct enrich_work *work, struct text host)
 {
-	struct text path = field(work, FIELD_PATH), query = field(work, FIELD_QUERY);
+	struct text path = enrich_field(work, FIELD_PATH), query = enrich_field(work, FIELD_QUERY);
 	const char *at = host.size ? memrchr(host.at, '@', host.size) : NULL;
 	char *url, *end;
 
@@ -184,9 +173,9 @@ static void add_url_full(struct work *work, struct text host)
 			  (size_t)work->scheme.size + host.size + path.size + query.size + 32);
 	if (!url || !host.at)
 		return;
-	end = append(append(url, work->scheme), constant("://"));
+	end = append(append(url, work->scheme), enrich_constant("://"));
 	if (at) {
-		end = append(end, constant("REDACTED:REDACTED@"));
+		end = append(end, enrich_constant("REDACTED:REDACTED@"));
 		host.size -= (uint32_t)(at + 1 - host.at);
 		host.at = at + 1;
 	}
@@ -195,26 +184,26 @@ static void add_url_full(struct work *work, struct text host)
 	if (path.size && path.at[0] == '/')
 		end = append(end, path);
 	if (query.at)
-		end = append(append(end, constant("?")), query);
+		end = append(append(end, enrich_constant("?")), query);
 	*end = '\0';
 	work->to->target = url;
 	attribute_add_text(&work->list, "url.full", (struct text){url, (uint32_t)(end - url)});
 }
 
-static void add_url_server(struct work *work)
+static void add_url_server(struct enrich_work *work)
 {
-	struct text path = field(work, FIELD_PATH);
+	struct text path = enrich_field(work, FIELD_PATH);
 
 	if (path.at) {
 		attribute_add_text(&work->list, "url.path", path);
 		work->to->target = path.at;
 	}
-	if (field(work, FIELD_QUERY).size)
-		attribute_add_text(&work->list, "url.query", field(work, FIELD_QUERY));
+	if (enrich_field(work, FIELD_QUERY).size)
+		attribute_add_text(&work->list, "url.query", enrich_field(work, FIELD_QUERY));
 	attribute_add_text(&work->list, "url.scheme", work->scheme);
 }
 
-static void add_sizes(struct work *work)
+static void add_sizes(struct enrich_work *work)
 {
 	const struct span *from = work->from;
 
@@ -226,10 +215,10 @@ static void add_sizes(struct work *work)
 				     (int64_t)from->response_body_bytes);
 }
 
-static void add_headers(struct work *work)
+static void add_headers(struct enrich_work *work)
 {
 	const struct record *record = work->record;
-	struct text id = field(work, FIELD_REQUEST_ID);
+	struct text id = enrich_field(work, FIELD_REQUEST_ID);
 
 	if (id.size) {
 		attribute_add_texts(&work->list, "http.request.header.x-request-id", id);
@@ -237,8 +226,8 @@ static void add_headers(struct work *work)
 	}
 	for (size_t i = 0; i < record->header_count; i++) {
 		const struct record_header *header = &record->headers[i];
-		struct text prefix = constant(header->of_response ? "http.response.header."
-								  : "http.request.header.");
+		struct text prefix = enrich_constant(header->of_response ? "http.response.header."
+									 : "http.request.header.");
 		char *key = arena_bytes(work->list.arena, prefix.size + header->name.size + 1);
 
 		if (!key)
@@ -249,7 +238,7 @@ static void add_headers(struct work *work)
 	}
 }
 
-static void add_guess(struct work *work)
+static void add_guess(struct enrich_work *work)
 {
 	static const char *const names[] = {"reused_connection", "thread", "target", "inherited"};
 	unsigned guess = (unsigned)work->from->link - SPAN_LINK_GUESSES;
@@ -258,7 +247,7 @@ static void add_guess(struct work *work)
 		attribute_add_string(&work->list, "tagalong.parent.guess", names[guess]);
 }
 
-static void add_call(struct work *work)
+static void add_call(struct enrich_work *work)
 {
 	const struct record_call *call = &work->record->call;
 
@@ -269,14 +258,14 @@ static void add_call(struct work *work)
 	attribute_add_text(&work->list, "code.stacktrace", call->stack);
 }
 
-static void fail(struct work *work, const char *error_type)
+void enrich_fail(struct enrich_work *work, const char *error_type)
 {
 	work->to->status = STATUS_ERROR;
 	work->to->error_type = error_type;
 	attribute_add_string(&work->list, "error.type", error_type);
 }
 
-static int status_is_error(const struct work *work)
+static int status_is_error(const struct enrich_work *work)
 {
 	unsigned status = work->from->status_code;
 
@@ -294,7 +283,7 @@ static int is_lost_interest(const struct span *from)
 	       (from->flags & SPAN_RESPONSE_SEEN);
 }
 
-static void add_outcome(struct work *work, const struct enrich_ending *ending)
+static void add_outcome(struct enrich_work *work, const struct enrich_ending *ending)
 {
 	const struct span *from = work->from;
 
@@ -309,15 +298,15 @@ static void add_outcome(struct work *work, const struct enrich_ending *ending)
 
 		if (code)
 			sprintf(code, "%u", from->status_code);
-		fail(work, code ? code : "_OTHER");
+		enrich_fail(work, code ? code : "_OTHER");
 	} else if (ending) {
-		fail(work, ending->error_type);
+		enrich_fail(work, ending->error_type);
 	} else if (from->failure != FAILURE_NONE && !is_lost_interest(from)) {
-		fail(work, failure_error_type(from->failure, from->error_number));
+		enrich_fail(work, failure_error_type(from->failure, from->error_number));
 	}
 }
 
-static void enrich_http(struct work *work, const struct enrich_ending *ending)
+static void enrich_http(struct enrich_work *work, const struct enrich_ending *ending)
 {
 	add_method(work);
 	set_scheme(work);
@@ -335,23 +324,23 @@ static void enrich_http(struct work *work, const struct enrich_ending *ending)
 					     work->from->resend_count);
 	}
 	add_outcome(work, ending);
-	add_peer(work);
+	enrich_peer(work);
 	add_version(work);
-	if (field(work, FIELD_USER_AGENT).size)
+	if (enrich_field(work, FIELD_USER_AGENT).size)
 		attribute_add_text(&work->list, "user_agent.original",
-				   field(work, FIELD_USER_AGENT));
+				   enrich_field(work, FIELD_USER_AGENT));
 	add_sizes(work);
 	add_headers(work);
 }
 
 /* A connect() that failed: `socket connect ADDRESS:PORT`, or the path of a Unix socket. */
-static void enrich_connect(struct work *work, const struct enrich_ending *ending)
+static void enrich_connect(struct enrich_work *work, const struct enrich_ending *ending)
 {
 	struct text where = work->peer;
 	char *name;
 
-	if (field(work, FIELD_UNIX_PATH).size)
-		where = field(work, FIELD_UNIX_PATH);
+	if (enrich_field(work, FIELD_UNIX_PATH).size)
+		where = enrich_field(work, FIELD_UNIX_PATH);
 	name = arena_bytes(work->list.arena, where.size + 48);
 	if (!name)
 		return;
@@ -367,9 +356,10 @@ static void enrich_connect(struct work *work, const struct enrich_ending *ending
 	work->to->name = name;
 	if (where.size)
 		work->to->target = name + strlen("socket connect ");
-	if (field(work, FIELD_PEER_NAME).size)
-		attribute_add_text(&work->list, "server.address", field(work, FIELD_PEER_NAME));
-	add_peer(work);
+	if (enrich_field(work, FIELD_PEER_NAME).size)
+		attribute_add_text(&work->list, "server.address",
+				   enrich_field(work, FIELD_PEER_NAME));
+	enrich_peer(work);
 	add_outcome(work, ending);
 }
 
@@ -390,7 +380,7 @@ int enrich_span(struct batch *batch, const struct settings *settings, const stru
 		const struct enrich_ending *ending, uint64_t unix_offset_ns,
 		struct batch_span *span)
 {
-	struct work work;
+	struct enrich_work work;
 
 	memset(span, 0, sizeof(*span));
 	work.settings = settings;
@@ -402,12 +392,23 @@ int enrich_span(struct batch *batch, const struct settings *settings, const stru
 	work.peer = address_text(&batch->arena, &record->span.peer);
 	copy_identity(span, &record->span, unix_offset_ns);
 	span->trace_state = record->field[FIELD_TRACE_STATE].at;
-	if (record->span.protocol == SPAN_CONNECT) {
+	switch (record->span.protocol) {
+	case SPAN_HTTP:
+		enrich_http(&work, ending);
+		break;
+	case SPAN_CONNECT:
 		span->kind = SPAN_INTERNAL;
 		enrich_connect(&work, ending);
-	} else {
-		enrich_http(&work, ending);
+		break;
+	case SPAN_TLS:
+		span->kind = SPAN_INTERNAL;
+		enrich_handshake(&work, ending);
+		break;
+	default:
+		enrich_db(&work, ending);
+		break;
 	}
+	enrich_encryption(&work);
 	if (record->span.thread_id)
 		attribute_add_number(&work.list, "thread.id", record->span.thread_id);
 	add_guess(&work);

@@ -2,8 +2,12 @@
 #ifndef TAGALONG_ENRICH_H
 #define TAGALONG_ENRICH_H
 
-/* Semantic conventions 1.44.0 for HTTP; error.type for what fails below HTTP is listed in
- * failure.c. */
+/*
+ * Semantic conventions 1.44.0 for HTTP, databases and TLS; error.type for what fails below them is
+ * listed in failure.c. Our own: tagalong.parent.guess; tagalong.db.user; tagalong.db.affected_rows;
+ * and of what a connection was made of tagalong.connect.transport_us, .tls_us, .login_us and
+ * .settle_us, in microseconds.
+ */
 
 #include "exporter/batch.h"
 #include "exporter/record.h"

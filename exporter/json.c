@@ -104,6 +104,9 @@ static void put_attribute(struct json *json, const struct attribute *attribute)
 	case ATTRIBUTE_NUMBER:
 		put_number(json, attribute->number);
 		break;
+	case ATTRIBUTE_BOOLEAN:
+		put(json, attribute->number ? "true" : "false", attribute->number ? 4 : 5);
+		break;
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #define OF_TEXT    OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_STRING_VALUE
 #define OF_NUMBER  OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_INT_VALUE
+#define OF_BOOLEAN OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_BOOL_VALUE
 #define OF_ARRAY   OPENTELEMETRY__PROTO__COMMON__V1__ANY_VALUE__VALUE_ARRAY_VALUE
 #define KEY_INIT   OPENTELEMETRY__PROTO__COMMON__V1__KEY_VALUE__INIT
 #define ARRAY_INIT OPENTELEMETRY__PROTO__COMMON__V1__ARRAY_VALUE__INIT
@@ -78,6 +79,10 @@ static int pack(struct arena *arena, const struct attribute *from, ProtobufCBina
 		value.value_case = OF_NUMBER;
 		value.int_value = from->number;
 		break;
+	case ATTRIBUTE_BOOLEAN:
+		value.value_case = OF_BOOLEAN;
+		value.bool_value = from->number != 0;
+		break;
 	}
 	return packed_message(arena, &pair.base, to);
 }
@@ -103,7 +108,7 @@ static struct entry *entry_for(const struct attribute *from)
 {
 	uint64_t hash = (uintptr_t)from->key * 0x9e3779b97f4a7c15u;
 
-	if (from->type == ATTRIBUTE_NUMBER)
+	if (!attribute_is_text(from->type))
 		hash ^= (uint64_t)from->number * 0xff51afd7ed558ccdu;
 	else
 		hash = hash_text(hash, from->text.at, from->text.size);
@@ -114,7 +119,7 @@ static int is_for(const struct entry *entry, const struct attribute *from)
 {
 	if (entry->key != from->key || entry->type != from->type)
 		return 0;
-	if (from->type == ATTRIBUTE_NUMBER)
+	if (!attribute_is_text(from->type))
 		return entry->number == from->number;
 	return entry->text_size == from->text.size &&
 	       memcmp(entry->text, from->text.at, from->text.size) == 0;
@@ -129,7 +134,7 @@ static void remember(struct entry *entry, const struct attribute *from,
 	entry->type = from->type;
 	entry->number = from->number;
 	entry->text_size = 0;
-	if (from->type != ATTRIBUTE_NUMBER) {
+	if (attribute_is_text(from->type)) {
 		entry->text_size = from->text.size;
 		memcpy(entry->text, from->text.at, from->text.size);
 	}
@@ -155,7 +160,7 @@ int packed_attribute(struct arena *arena, const struct attribute *from, Protobuf
 	int result;
 
 	if (!is_literal(from->key) ||
-	    (from->type != ATTRIBUTE_NUMBER && from->text.size > TEXT_BYTES))
+	    (attribute_is_text(from->type) && from->text.size > TEXT_BYTES))
 		return pack(arena, from, to);
 	entry = entry_for(from);
 	if (is_for(entry, from)) {

@@ -18,7 +18,7 @@ static int all_zero(const uint8_t *at, size_t size)
 static int span_valid(const struct span *span)
 {
 	return span->kind >= SPAN_INTERNAL && span->kind <= SPAN_CLIENT &&
-	       span->protocol >= SPAN_HTTP && span->protocol <= SPAN_CONNECT &&
+	       span->protocol >= SPAN_HTTP && span->protocol <= SPAN_MEMCACHED &&
 	       span->start_ns != 0 && !all_zero(span->trace_id, sizeof(span->trace_id)) &&
 	       !all_zero(span->span_id, sizeof(span->span_id));
 }

@@ -146,15 +146,17 @@ static void a_long_summary_is_cut_after_a_whole_name(void **state)
 
 static void a_statement_can_be_nested_deeper_than_is_looked_at(void **state)
 {
-	char sql[2048] = "SELECT * FROM ", to[SQL_SUMMARY_MAX + 1];
+	static const char head[] = "SELECT * FROM ", query[] = "SELECT a FROM hidden",
+			  tail[] = " x, t";
+	char sql[2048], to[SQL_SUMMARY_MAX + 1];
+	char *at = sql;
 
 	(void)state;
-	for (int i = 0; i < 100; i++)
-		strcat(sql, "(");
-	strcat(sql, "SELECT a FROM hidden");
-	for (int i = 0; i < 100; i++)
-		strcat(sql, ")");
-	strcat(sql, " x, t");
+	at = mempcpy(at, head, sizeof(head) - 1);
+	at = (char *)memset(at, '(', 100) + 100;
+	at = mempcpy(at, query, sizeof(query) - 1);
+	at = (char *)memset(at, ')', 100) + 100;
+	memcpy(at, tail, sizeof(tail));
 	sql_summary((struct text){sql, (uint32_t)strlen(sql)}, to);
 	assert_string_equal(to, "SELECT t");
 }
