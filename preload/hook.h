@@ -30,6 +30,9 @@ static inline int hooks_off(void)
 	return atomic_load_explicit(&process_mode, memory_order_relaxed) != MODE_ON;
 }
 
+/* GNUTLS_E_UNIMPLEMENTED_FEATURE. */
+#define GNUTLS_MISSING (-1250)
+
 /* The real function of that name; NULL: the C library has none. */
 void *hook_find(const char *name);
 

@@ -22,7 +22,7 @@ static int begin(const struct caller *caller, struct tls_call *call, void *ssl, 
 		return 0;
 	session = tls_find(ssl);
 	if (!session)
-		session = tls_open(ssl, openssl_of(caller));
+		session = tls_open(ssl, tls_copy_of(&openssl_kind, caller));
 	looked_at = session && tls_enter(call, session, frame);
 	thread_leave(self);
 	return looked_at;
@@ -77,7 +77,11 @@ void around_SSL_free(const struct caller *caller, void *ssl)
 
 int around_SSL_clear(const struct caller *caller, void *ssl)
 {
-	forget(ssl);
+	const struct tls_session *session = tls_find(ssl);
+
+	/* A handshake begins with one, made by the library itself. */
+	if (session && !tls_is_inside(session, __builtin_frame_address(0)))
+		forget(ssl);
 	return HOOK_REAL(SSL_clear, caller)(ssl);
 }
 

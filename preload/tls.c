@@ -167,23 +167,33 @@ static void carry(struct tls_session *outer, const struct tls_call *call)
 	tls_unlock(call);
 }
 
+/* The session whose call is under way around that frame, 0: none. */
+static uint32_t inside_of(const struct thread *self, uintptr_t here)
+{
+	return here < self->tls_frame && self->tls_frame - here < FRAMES_REACH ? self->tls : 0;
+}
+
+int tls_is_inside(const struct tls_session *session, const void *frame)
+{
+	return inside_of(&thread_self, (uintptr_t)frame) == session->index;
+}
+
 int tls_enter(struct tls_call *call, struct tls_session *session, void *frame)
 {
 	struct thread *self = &thread_self;
 	uintptr_t here = (uintptr_t)frame;
 	uint32_t conn = session->conn;
-	int is_inside =
-		self->tls && here < self->tls_frame && self->tls_frame - here < FRAMES_REACH;
+	uint32_t outer = inside_of(self, here);
 
-	if (!conn || (is_inside && self->tls == session->index))
+	if (!conn || outer == session->index)
 		return 0;
 	call->session = session;
 	call->conn = conn_at(conn);
 	call->generation = atomic_load(&call->conn->generation);
 	call->outer = self->tls;
 	call->outer_frame = self->tls_frame;
-	if (is_inside)
-		carry(tls_at(self->tls), call);
+	if (outer)
+		carry(tls_at(outer), call);
 	if (!session->established && !session->since_ns)
 		session->since_ns = sys_now_ns();
 	self->tls = session->index;

@@ -43,13 +43,16 @@ struct tls_session {
 	uint32_t index;
 	void *handle; /* the library's pointer */
 	const struct tls_library *library;
-	uint32_t conn;         /* of the clear text; 0: not looked at any more */
-	uint8_t carried;       /* the socket below it is known */
-	uint8_t established;   /* the handshake is complete */
-	uint8_t described;     /* the fields below are filled in */
-	uint8_t failed;        /* its handshake failed, and that was told */
-	uint8_t resumed;       /* from an earlier session */
-	uint8_t corked;        /* the program collects what it sends (GnuTLS) */
+	uint32_t conn;       /* of the clear text; 0: not looked at any more */
+	uint8_t carried;     /* the socket below it is known */
+	uint8_t established; /* the handshake is complete */
+	uint8_t described;   /* the fields below are filled in */
+	uint8_t failed;      /* its handshake failed, and that was told */
+	uint8_t resumed;     /* from an earlier session */
+	/* Of a library that can't be asked (GnuTLS): as its calls have told. */
+	uint8_t is_server;
+	uint8_t completed;     /* a handshake */
+	uint8_t corked;        /* the program collects what it sends */
 	uint8_t protocol_size; /* ALPN; 0: none */
 	uint8_t server_name_size;
 	uint32_t handshake_us; /* for the next span to tell, then 0 */
@@ -101,6 +104,9 @@ struct tls_session *tls_at(uint32_t index);
  * another call of the same session. Then nothing below may be called.
  */
 int tls_enter(struct tls_call *call, struct tls_session *session, void *frame);
+
+/* 1: the hook with that frame was called by the library, inside a call of the same session. */
+int tls_is_inside(const struct tls_session *session, const void *frame);
 
 /* The real call has returned. */
 void tls_leave(const struct tls_call *call);
