@@ -10,6 +10,7 @@
 #include <sys/un.h>
 
 #include "preload/attach.h"
+#include "preload/database.h"
 #include "preload/exchange.h"
 #include "preload/pool.h"
 #include "preload/sys.h"
@@ -179,16 +180,27 @@ static int is_needed(const struct conn *conn, const struct exchange *exchange)
 	return conn->inserted && conn->sending == exchange_reference(exchange);
 }
 
+/* Log-ins and the like are paired with their answers, but are no story to tell. */
+static void end(struct exchange *exchange, uint64_t end_ns)
+{
+	if (exchange->is_operation && !exchange->told)
+		exchange_drop(exchange);
+	else
+		exchange_end(exchange, end_ns);
+}
+
 void conn_end_first(struct conn *conn, uint64_t end_ns)
 {
 	if (!is_needed(conn, conn_first(conn)))
-		exchange_end(pop(conn), end_ns);
+		end(pop(conn), end_ns);
 }
 
 void conn_fail(struct conn *conn, enum span_failure failure, int error_number)
 {
 	uint64_t now = conn->first ? sys_now_ns() : 0;
 
+	if (conn->first && conn->database)
+		database_close(conn);
 	while (conn->first) {
 		struct exchange *exchange = conn_first(conn);
 		struct span *span = exchange_span(exchange);
@@ -203,7 +215,7 @@ void conn_fail(struct conn *conn, enum span_failure failure, int error_number)
 		}
 		if (failure != FAILURE_CLOSED && is_needed(conn, exchange))
 			return;
-		exchange_end(pop(conn), now);
+		end(pop(conn), now);
 	}
 	conn->sending = 0;
 }
@@ -225,6 +237,7 @@ void conn_eof(struct conn *conn, struct stream *stream)
 void conn_finish(struct conn *conn)
 {
 	conn_fail(conn, FAILURE_CLOSED, 0);
+	database_free(conn);
 	stream_clear(&conn->in);
 	stream_clear(&conn->out);
 	conn->role = ROLE_OPAQUE;

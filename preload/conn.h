@@ -18,7 +18,13 @@
 
 struct exchange;
 
-enum conn_role { ROLE_UNKNOWN, ROLE_SERVER, ROLE_CLIENT, ROLE_OPAQUE };
+enum conn_role {
+	ROLE_UNKNOWN,
+	ROLE_SERVER,
+	ROLE_CLIENT,
+	ROLE_ENCRYPTED, /* TLS goes on here; the clear text has a connection of its own */
+	ROLE_OPAQUE,
+};
 
 enum stream_phase { PHASE_HEAD, PHASE_BODY };
 
@@ -45,6 +51,7 @@ struct conn {
 	uint8_t used;         /* a request has been sent or read */
 	uint8_t addressed;    /* peer and local are filled in */
 	uint8_t replacing;    /* bytes that are out already include our span ID, or a part of it */
+	uint32_t database;    /* client: of the pool, see database.h; 0: HTTP, if anything */
 	uint32_t first, last; /* exchanges in flight, oldest first */
 	uint64_t
 		requesting; /* whose request body is under way; it may have been answered already */

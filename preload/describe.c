@@ -183,7 +183,7 @@ static void captured(struct exchange *exchange, enum span_field id, const struct
 	}
 }
 
-static void peer_fields(struct exchange *exchange, const struct conn *conn)
+void describe_peer(struct exchange *exchange, const struct conn *conn)
 {
 	struct span *span = exchange_span(exchange);
 	char *name = exchange->added;
@@ -211,7 +211,7 @@ void describe_request(struct exchange *exchange, const struct conn *conn,
 		exchange_field(exchange, FIELD_REQUEST_ID, exchange->request_id,
 			       exchange->request_id_size);
 	target_fields(exchange, head);
-	peer_fields(exchange, conn);
+	describe_peer(exchange, conn);
 	if (exchange->kind == SPAN_SERVER)
 		forwarded_fields(exchange, head);
 	field(exchange, FIELD_USER_AGENT, head->field[HTTP1_USER_AGENT], TEXT_MAX_BYTES);

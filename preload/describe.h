@@ -16,6 +16,9 @@
 void describe_request(struct exchange *exchange, const struct conn *conn,
 		      const struct http1_head *head);
 
+/* Both addresses, and a client's name of its peer. Overwrites exchange->added. */
+void describe_peer(struct exchange *exchange, const struct conn *conn);
+
 /* Status and captured response headers. */
 void describe_response(struct exchange *exchange, const struct http1_head *head);
 

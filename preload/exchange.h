@@ -31,6 +31,12 @@ struct exchange {
 	uint8_t responded;  /* the final response head was seen */
 	uint8_t debug;      /* B3's debug flag */
 	uint8_t request_done;
+	uint8_t is_operation; /* of a database: the next five are its */
+	uint8_t closed;       /* all of its requests are known */
+	uint8_t told;         /* closed, and worth a span */
+	uint8_t failed;       /* FIELD_STATUS is set */
+	uint32_t replies_due;
+	uint32_t unit;
 	uint8_t private_span;         /* `inflight` is from the private pool */
 	uint64_t parent;              /* client: context it was sent in, 0: none */
 	uint64_t target_hash;         /* server: of method and target; 0: none */
@@ -38,6 +44,8 @@ struct exchange {
 	struct trace_parent own;      /* trace, our span, flags */
 	struct inflight *inflight;
 	uint32_t inflight_index;
+	uint32_t replace_at; /* client: where in its head our span ID replaces 16 digits, 0: nowhere
+			      */
 	uint16_t fields_size;
 	uint16_t request_id_size;
 	uint16_t tracestate_size;

@@ -153,6 +153,27 @@ static int extract(struct exchange *exchange, const struct http1_head *head, uin
 	return 1;
 }
 
+int identity_of_head(struct exchange *exchange, const struct http1_head *head,
+		     struct trace_parent *parent, const char **digits)
+{
+	const struct http1_text *text = &head->field[HTTP1_TRACEPARENT];
+
+	if (text->at) {
+		*digits = text->size == TRACEPARENT_SIZE ? text->at + 36 : NULL;
+		return head->repeats[HTTP1_TRACEPARENT] == 1 &&
+		       traceparent_parse(text->at, text->size, parent) == 0;
+	}
+	if (!(conf.propagators & (PROPAGATE_B3 | PROPAGATE_B3MULTI)))
+		return 0;
+	text = &head->field[HTTP1_B3];
+	if (extract_b3(exchange, head, parent, 0)) {
+		*digits = (const char *)memchr(text->at, '-', text->size) + 1;
+		return head->repeats[HTTP1_B3] == 1;
+	}
+	*digits = head->field[HTTP1_B3_SPAN_ID].at;
+	return extract_b3(exchange, head, parent, 1) && head->repeats[HTTP1_B3_SPAN_ID] == 1;
+}
+
 int identity_take_request_id(struct exchange *exchange, const struct http1_head *head)
 {
 	const struct http1_text *id = &head->field[HTTP1_REQUEST_ID];

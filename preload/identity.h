@@ -29,6 +29,14 @@ void identity_by_context(struct thread *self, struct exchange *exchange, uint64_
 void identity_from_process(struct thread *self, struct exchange *exchange);
 
 /*
+ * Client: what a trace header that the program wrote itself, or passes on, names as the parent,
+ * W3C's or, where OTEL_PROPAGATORS has it, B3's. 1: *digits is where its span ID lies in the head,
+ * 16 digits.
+ */
+int identity_of_head(struct exchange *exchange, const struct http1_head *head,
+		     struct trace_parent *parent, const char **digits);
+
+/*
  * Writes the header lines that a request sent in this exchange lacks into exchange->added.
  * `own_trace`: the program wrote a trace header itself.
  */

@@ -65,6 +65,18 @@ static void response_body(struct http1_body *body, const struct http1_head *head
 		http1_body_of_response(body, head, "GET", 3);
 }
 
+void message_body(const struct conn *conn, const struct http1_head *head, struct http1_body *body)
+{
+	const struct exchange *exchange = conn_first((struct conn *)conn);
+
+	memset(body, 0, sizeof(*body));
+	body->done = 1;
+	if (head->kind == HTTP1_REQUEST)
+		http1_body_of_request(body, head);
+	else if (!is_interim(head) && exchange)
+		response_body(body, head, exchange);
+}
+
 /* Common to both sides: the oldest exchange is answered. 0: it was an interim response. */
 static int answer(struct conn *conn, struct http1_body *body, const struct http1_head *head)
 {
@@ -132,31 +144,35 @@ static uint64_t context_for(struct thread *self, const struct conn *conn, enum s
 	return context;
 }
 
-/* The request carries a traceparent already: passed on by a proxy, or by the program's own tracing.
+/*
+ * The request carries a trace header already: passed on by a proxy, or by the program's own
+ * tracing. 0: it says nothing.
  */
-static void identify_by_header(struct thread *self, struct exchange *exchange, struct conn *conn,
-			       const struct http1_head *head, uint32_t *replace_at)
+static int identify_by_header(struct thread *self, struct exchange *exchange, struct conn *conn,
+			      const struct http1_head *head)
 {
-	const struct http1_text *text = &head->field[HTTP1_TRACEPARENT];
 	struct trace_parent parent;
 	enum span_link link = SPAN_LINK_CONTEXT;
+	const char *digits = NULL;
 	uint64_t context = context_for(self, conn, &link);
 	struct exchange *passed;
 
-	if (head->repeats[HTTP1_TRACEPARENT] != 1 ||
-	    traceparent_parse(text->at, text->size, &parent)) {
+	if (!identity_of_head(exchange, head, &parent, &digits)) {
+		if (!head->field[HTTP1_TRACEPARENT].at)
+			return 0;
 		identity_by_context(self, exchange, context, link);
-		return;
+		return 1;
 	}
 	passed = exchange_find_incoming(&parent, context);
 	if (!passed) {
 		exchange_identify(exchange, parent.trace_id, parent.span_id, parent.flags,
 				  SPAN_LINK_OWN);
-		return;
+		return 1;
 	}
 	identity_by_context(self, exchange, exchange_reference(passed), SPAN_LINK_PASSED);
-	if (text->size == TRACEPARENT_SIZE && !head->bare_lf)
-		*replace_at = (uint32_t)(text->at - head->method.at) + 36;
+	if (digits && !head->bare_lf)
+		exchange->replace_at = (uint32_t)(digits - head->method.at);
+	return 1;
 }
 
 /*
@@ -179,22 +195,19 @@ static void identify_by_rules(struct thread *self, struct exchange *exchange, st
 }
 
 struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,
-					 const struct http1_head *head, uint32_t *replace_at)
+					 const struct http1_head *head)
 {
 	struct exchange *exchange;
 	int own_trace = head->field[HTTP1_TRACEPARENT].at || head->field[HTTP1_B3].at ||
 			head->field[HTTP1_B3_TRACE_ID].at;
 
-	*replace_at = 0;
 	if (conn_address(conn, fd))
 		return NULL;
 	exchange = exchange_new(SPAN_CLIENT, sys_now_ns());
 	if (!exchange)
 		return NULL;
 	take_method(exchange, head);
-	if (head->field[HTTP1_TRACEPARENT].at)
-		identify_by_header(self, exchange, conn, head, replace_at);
-	else
+	if (!own_trace || !identify_by_header(self, exchange, conn, head))
 		identify_by_rules(self, exchange, conn, head);
 	identity_take_request_id(exchange, head);
 	describe_request(exchange, conn, head);
@@ -204,6 +217,26 @@ struct exchange *message_request_prepare(struct thread *self, struct conn *conn,
 	conn_push(conn, exchange);
 	exchange_publish(exchange);
 	conn->requesting = exchange_reference(exchange);
+	return exchange;
+}
+
+struct exchange *message_operation_prepare(struct thread *self, struct conn *conn, int fd)
+{
+	enum span_link link = SPAN_LINK_CONTEXT;
+	uint64_t context = context_for(self, conn, &link);
+	struct exchange *exchange;
+
+	if (conn_address(conn, fd))
+		return NULL;
+	exchange = exchange_new(SPAN_CLIENT, sys_now_ns());
+	if (!exchange)
+		return NULL;
+	exchange->is_operation = 1;
+	identity_by_context(self, exchange, context, link);
+	describe_peer(exchange, conn);
+	conn->used = 1;
+	conn->connecting = 0;
+	conn_push(conn, exchange);
 	return exchange;
 }
 

@@ -28,18 +28,26 @@ void message_response_sent(struct conn *conn, const struct http1_head *head);
 /*
  * Client: a request head is about to be sent. Makes and queues its exchange (the answer may be read
  * by another thread before the call that sends it returns), decides its context and its trace, and
- * writes the header lines to add into exchange->added. NULL: none could be had. *replace_at is set
- * to the offset of 16 digits in the head which are to be replaced by the exchange's span ID, else
- * 0.
+ * writes the header lines to add into exchange->added, and exchange->replace_at. NULL: none could
+ * be had.
  */
 struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,
-					 const struct http1_head *head, uint32_t *replace_at);
+					 const struct http1_head *head);
+
+/*
+ * Client: an operation of a database is about to be sent. Makes and queues its exchange, in the
+ * context that the rules give; its protocol and texts are the caller's. NULL: none could be had.
+ */
+struct exchange *message_operation_prepare(struct thread *self, struct conn *conn, int fd);
 
 /* Client: that head was sent whole. Prepares `out.body`. */
 void message_request_sent(struct conn *conn, const struct http1_head *head);
 
 /* Client: a response head was read; answers the oldest exchange. Prepares `in.body`. */
 void message_response_read(struct thread *self, struct conn *conn, const struct http1_head *head);
+
+/* The body that follows a head which is about to be sent; the connection has its exchange. */
+void message_body(const struct conn *conn, const struct http1_head *head, struct http1_body *body);
 
 /* Server: the line to add to a response head, in exchange->added; its size, 0: none. */
 uint32_t message_response_prepare(struct exchange *exchange, const struct http1_head *head);

@@ -5,6 +5,7 @@
 
 #include "preload/conf.h"
 #include "preload/conn.h"
+#include "preload/database.h"
 #include "preload/exchange.h"
 #include "preload/pgconn.h"
 #include "preload/scratch.h"
@@ -16,7 +17,8 @@
 int reserve_pools(void)
 {
 	if (exchanges_init() || conns_init() || threads_init() || scratch_init() || tls_init() ||
-	    statements_init() || pgconns_init() || (conf.sql_comments && sql_contexts_init()))
+	    statements_init() || databases_init() || pgconns_init() ||
+	    (conf.sql_comments && sql_contexts_init()))
 		return -ENOMEM;
 	return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "preload/attach.h"
 #include "preload/conf.h"
+#include "preload/database.h"
 #include "preload/exchange.h"
 #include "preload/message.h"
 #include "preload/stream.h"
@@ -64,22 +65,17 @@ static int may_begin_request(const struct conn *conn, const struct iovec *iov, s
 static void plan_request(struct thread *self, struct conn *conn, int fd, struct rewrite *plan)
 {
 	struct exchange *exchange = exchange_of(conn->sending);
-	uint32_t replace_at = 0;
 
 	if (!exchange) {
-		exchange = message_request_prepare(self, conn, fd, &plan->head, &replace_at);
+		exchange = message_request_prepare(self, conn, fd, &plan->head);
 		if (!exchange)
 			return;
 		conn->sending = exchange_reference(exchange);
 		conn->replacing = 0;
-	} else if (conn->replacing) {
-		replace_at =
-			(uint32_t)(plan->head.field[HTTP1_TRACEPARENT].at - plan->head.method.at) +
-			36;
 	}
 	/* An edit that would begin in bytes which are gone already can't be made any more. */
-	if (replace_at && (replace_at >= plan->start || conn->replacing)) {
-		plan->replace_at = replace_at;
+	if (exchange->replace_at && (exchange->replace_at >= plan->start || conn->replacing)) {
+		plan->replace_at = exchange->replace_at;
 		conn->replacing = 1;
 		hex_format(exchange->own.span_id, 8, plan->replacement);
 	}
@@ -103,11 +99,58 @@ static void plan_response(struct conn *conn, struct rewrite *plan)
 	plan->insert = exchange->added;
 }
 
+/* Where the message ends whose body begins, or goes on, behind `skip` bytes. */
+static size_t extent(struct http1_body body, const struct iovec *iov, size_t count, size_t skip)
+{
+	size_t at = 0;
+
+	if (body.mode == HTTP1_BODY_CLOSE || body.mode == HTTP1_BODY_OPAQUE)
+		return SIZE_MAX;
+	for (size_t i = 0; i < count; at += iov[i++].iov_len) {
+		size_t size = iov[i].iov_len;
+		long taken;
+
+		if (skip >= size) {
+			skip -= size;
+			continue;
+		}
+		if (body.done)
+			return at + skip;
+		taken = http1_body_feed(&body, (const char *)iov[i].iov_base + skip, size - skip);
+		if (taken < 0)
+			return SIZE_MAX;
+		if ((size_t)taken < size - skip)
+			return at + skip + (size_t)taken;
+		skip = 0;
+	}
+	return SIZE_MAX;
+}
+
+size_t rewrite_extent(const struct conn *conn, const struct iovec *iov, size_t count)
+{
+	return extent(conn->out.body, iov, count, 0);
+}
+
+/* Requests to a database are only looked at. 1: the call is to one. */
+static int is_database(struct thread *self, struct conn *conn, int fd, const struct iovec *iov,
+		       size_t count)
+{
+	if (conn->role == ROLE_UNKNOWN && !conn->out.gathered && count &&
+	    http1_looks_like(HTTP1_REQUEST, iov[0].iov_base, iov[0].iov_len) == 0)
+		database_detect(conn, WIRE_REQUEST, iov[0].iov_base, iov[0].iov_len);
+	if (!conn->database)
+		return 0;
+	if (conn->role == ROLE_CLIENT)
+		database_requests(self, conn, fd, iov, count);
+	return 1;
+}
+
 void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct iovec *iov,
 		  size_t count, struct rewrite *plan)
 {
 	struct stream *out = &conn->out;
 	uint32_t gathered = out->gathered;
+	struct http1_body body;
 	int kind;
 
 	plan->parsed = 0;
@@ -116,7 +159,9 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 	plan->insert_at = plan->replace_at = REWRITE_NOWHERE;
 	plan->insert_size = 0;
 	plan->inserted = conn->inserted;
-	if (out->phase != PHASE_HEAD ||
+	plan->extent = SIZE_MAX;
+	if (out->phase != PHASE_HEAD || conn->role == ROLE_ENCRYPTED ||
+	    is_database(self, conn, fd, iov, count) ||
 	    (conn->role != ROLE_SERVER && !may_begin_request(conn, iov, count)))
 		return;
 	kind = conn->role == ROLE_SERVER ? HTTP1_RESPONSE : HTTP1_REQUEST;
@@ -129,6 +174,8 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 			conn->role = ROLE_CLIENT;
 			plan_request(self, conn, fd, plan);
 		}
+		message_body(conn, &plan->head, &body);
+		plan->extent = extent(body, iov, count, plan->head.size - plan->start);
 	}
 	out->gathered = gathered;
 	if (!gathered)

@@ -31,6 +31,7 @@ struct rewrite {
 	uint32_t replace_at;
 	uint32_t insert_size;
 	uint32_t inserted; /* bytes of the insertion that earlier calls sent */
+	size_t extent; /* of the call's bytes, those up to the end of this message; SIZE_MAX: all */
 	const char *insert;
 	char replacement[16];
 };
@@ -41,6 +42,12 @@ struct rewrite {
  */
 void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct iovec *iov,
 		  size_t count, struct rewrite *plan);
+
+/*
+ * Of a call that goes on with a body, the bytes up to the end of that message, if others follow;
+ * else SIZE_MAX. Only by the thread that sends.
+ */
+size_t rewrite_extent(const struct conn *conn, const struct iovec *iov, size_t count);
 
 /* Builds the rewritten vector; its length. `out` has room for count + REWRITE_VECTORS. */
 size_t rewrite_build(const struct rewrite *plan, const struct iovec *iov, size_t count,

@@ -99,7 +99,10 @@ static void account(struct thread *self, struct conn *conn, const struct sending
 		conn_fail(conn, conn_failure_of(error), error);
 }
 
-/* The connection of a call, if there is something to do about it. */
+/*
+ * The connection of a call, if there is something to do about it. plan->extent is how much of it
+ * belongs to one message.
+ */
 static struct conn *look(const struct sending *call, struct rewrite *plan, uint32_t *generation)
 {
 	struct thread *self = thread_enter();
@@ -108,13 +111,16 @@ static struct conn *look(const struct sending *call, struct rewrite *plan, uint3
 
 	plan->edits = 0;
 	plan->parsed = 0;
+	plan->extent = SIZE_MAX;
 	if (!self)
 		return NULL;
 	conn = fd_connection(call->fd);
 	if (conn) {
 		*generation = atomic_load(&conn->generation);
-		/* Bodies need no look before they are sent; only writers change the phase. */
-		if (conn->out.phase == PHASE_HEAD && conn_lock(conn)) {
+		/* Only writers change the phase. */
+		if (conn->out.phase == PHASE_BODY) {
+			plan->extent = rewrite_extent(conn, call->iov, call->count);
+		} else if (conn_lock(conn)) {
 			replacing = conn->replacing;
 			/* Closed meanwhile, it may be another descriptor's already. */
 			if (conn->role != ROLE_OPAQUE && fd_known_connection(call->fd) == conn)
@@ -147,21 +153,100 @@ static void look_after(struct conn *conn, const struct sending *call, const stru
 	thread_leave(self);
 }
 
+/* The bytes of a call from `from` on, `size` of them, as a vector of its own; how many entries. */
+static size_t slice(const struct sending *call, size_t from, size_t size, struct iovec *to)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < call->count && size; i++) {
+		size_t n = call->iov[i].iov_len;
+
+		if (from >= n) {
+			from -= n;
+			continue;
+		}
+		n = n - from < size ? n - from : size;
+		to[count].iov_base = (char *)call->iov[i].iov_base + from;
+		to[count++].iov_len = n;
+		size -= n;
+		from = 0;
+	}
+	return count;
+}
+
+static ssize_t plain_part(const struct sending *call)
+{
+	return real_call(call, (struct iovec *)call->iov, call->count);
+}
+
+/* One call for the bytes of one message; `plan` is of those, and conn is not NULL. */
+static ssize_t send_message(const struct sending *call, struct conn *conn, struct rewrite *plan,
+			    uint32_t generation, ssize_t (*plain)(const struct sending *call))
+{
+	uint32_t inserted = conn->inserted;
+	ssize_t result;
+
+	result = plan->edits ? send_rewritten(call, plan, &inserted) : plain(call);
+	look_after(conn, call, plan->parsed ? plan : NULL, generation, inserted, result);
+	return result;
+}
+
+/*
+ * Several messages in one call: each goes out in a call of its own, for each gets its own lines.
+ * The kernel is told that more follows, so that packets are filled as before. A later one that the
+ * kernel does not take makes a short count, which a stream may always answer.
+ */
+static ssize_t send_messages(const struct sending *call, struct conn *conn, struct rewrite *plan,
+			     uint32_t generation, size_t total)
+{
+	struct iovec part[VECTORS_HERE];
+	size_t done = 0;
+
+	for (;;) {
+		size_t size = plan->extent < total - done ? plan->extent : total - done;
+		struct sending message = {.fd = call->fd, .flags = call->flags, .iov = part};
+		ssize_t sent;
+
+		message.count = slice(call, done, size, part);
+		if (done + size < total)
+			message.flags |= MSG_MORE;
+		sent = send_message(&message, conn, plan, generation, plain_part);
+		if (sent > 0)
+			done += (size_t)sent;
+		if (sent < (ssize_t)size || done == total)
+			return done ? (ssize_t)done : sent;
+		message.iov = part;
+		message.count = slice(call, done, total - done, part);
+		conn = look(&message, plan, &generation);
+		if (!conn) {
+			sent = plain_part(&message);
+			return sent > 0 ? (ssize_t)done + sent : (ssize_t)done;
+		}
+	}
+}
+
+static size_t vector_size(const struct sending *call)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < call->count; i++)
+		size += call->iov[i].iov_len;
+	return size;
+}
+
 /* The common way of every call that sends; `plain` makes the call as the program did. */
 static ssize_t send_out(const struct sending *call, ssize_t (*plain)(const struct sending *call))
 {
 	struct rewrite plan;
 	uint32_t generation;
-	uint32_t inserted = 0;
 	struct conn *conn = look(call, &plan, &generation);
-	ssize_t result;
 
-	if (conn)
-		inserted = conn->inserted;
-	result = plan.edits ? send_rewritten(call, &plan, &inserted) : plain(call);
-	if (conn)
-		look_after(conn, call, plan.parsed ? &plan : NULL, generation, inserted, result);
-	return result;
+	if (!conn)
+		return plain(call);
+	if (plan.extent == SIZE_MAX || call->count > VECTORS_HERE ||
+	    (call->message && call->message->msg_controllen) || call->flags & MSG_ZEROCOPY)
+		return send_message(call, conn, &plan, generation, plain);
+	return send_messages(call, conn, &plan, generation, vector_size(call));
 }
 
 static ssize_t plain_write(const struct sending *call)

@@ -6,6 +6,7 @@
 #include "preload/attach.h"
 #include "preload/conf.h"
 #include "preload/context.h"
+#include "preload/database.h"
 #include "preload/exchange.h"
 #include "preload/message.h"
 #include "preload/sys.h"
@@ -95,9 +96,32 @@ static int decide_role(struct conn *conn, enum stream_way way, const char *at, s
 		conn->role = way == STREAM_IN ? ROLE_SERVER : ROLE_CLIENT;
 		attach_count_connection();
 	} else if (answer == 0) {
-		conn->role = ROLE_OPAQUE;
+		answer = database_detect(conn, way == STREAM_OUT ? WIRE_REQUEST : WIRE_REPLY, at,
+					 size);
+		if (answer == 0)
+			conn->role = ROLE_OPAQUE;
 	}
 	return answer != -2;
+}
+
+/* Bytes of a connection to a database; what was sent of them has been looked at before. */
+static void feed_database(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			  const struct iovec *bytes)
+{
+	if (way == STREAM_OUT)
+		database_sent(conn, bytes->iov_len);
+	else
+		database_replies(self, conn, fd, bytes->iov_base, bytes->iov_len);
+}
+
+/* The first bytes of one, which were too few to tell when they were sent. */
+static void begin_database(struct thread *self, struct conn *conn, int fd, enum stream_way way,
+			   const struct iovec *bytes)
+{
+	if (way == STREAM_OUT)
+		database_requests(self, conn, fd, bytes, 1);
+	if (conn->database)
+		feed_database(self, conn, fd, way, bytes);
 }
 
 /*
@@ -137,9 +161,7 @@ static long parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 	 * head was not seen whole then: a head in pieces, or the second request of one write.
 	 */
 	if (way == STREAM_OUT && kind == HTTP1_REQUEST && !conn->sending) {
-		uint32_t replace_at;
-		struct exchange *exchange =
-			message_request_prepare(self, conn, fd, &head, &replace_at);
+		struct exchange *exchange = message_request_prepare(self, conn, fd, &head);
 
 		if (!exchange) {
 			conn_give_up(conn, FAILURE_OTHER);
@@ -184,6 +206,13 @@ static size_t gather_head(struct thread *self, struct conn *conn, int fd, enum s
 	    (!decide_role(conn, way, stream_gathered(stream), stream->gathered) ||
 	     conn->role == ROLE_OPAQUE))
 		return taken;
+	if (conn->database) {
+		struct iovec bytes = {stream_gathered(stream), stream->gathered};
+
+		begin_database(self, conn, fd, way, &bytes);
+		stream_clear(stream);
+		return taken;
+	}
 	end = http1_head_end(stream_gathered(stream), stream->gathered, &stream->scanned);
 	if (end > 0) {
 		struct iovec text = {stream_gathered(stream), (size_t)end};
@@ -225,6 +254,12 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
 		    conn->role == ROLE_OPAQUE)
 			return size;
+		if (conn->database) {
+			struct iovec bytes = {(void *)at, size};
+
+			begin_database(self, conn, fd, way, &bytes);
+			return size;
+		}
 		if (conn->role != ROLE_UNKNOWN) {
 			struct iovec text = {(void *)at, size};
 
@@ -263,10 +298,17 @@ static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way 
 static void feed(struct thread *self, struct conn *conn, int fd, enum stream_way way,
 		 const char *at, size_t size)
 {
-	while (size && conn->role != ROLE_OPAQUE) {
-		size_t taken = direction(conn, way)->phase == PHASE_HEAD
-				       ? feed_head(self, conn, fd, way, at, size)
-				       : feed_body(self, conn, way, at, size);
+	while (size && conn->role != ROLE_OPAQUE && conn->role != ROLE_ENCRYPTED) {
+		struct iovec bytes = {(void *)at, size};
+		size_t taken;
+
+		if (conn->database) {
+			feed_database(self, conn, fd, way, &bytes);
+			return;
+		}
+		taken = direction(conn, way)->phase == PHASE_HEAD
+				? feed_head(self, conn, fd, way, at, size)
+				: feed_body(self, conn, way, at, size);
 
 		at += taken;
 		size -= taken;
@@ -323,7 +365,7 @@ void stream_skip(struct conn *conn, enum stream_way way, uint64_t size)
 {
 	struct stream *stream = direction(conn, way);
 
-	if (conn->role == ROLE_OPAQUE || !size)
+	if (conn->role == ROLE_OPAQUE || conn->role == ROLE_ENCRYPTED || !size)
 		return;
 	if (stream->phase == PHASE_HEAD) {
 		conn_give_up(conn, FAILURE_OTHER);

@@ -1,183 +1,6 @@
 /* test_seen_send.c - the bytes that we add: right place, once, and never in the program's counts.
  */
-#include <errno.h>
-#include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "preload/hook.h"
-#include "preload/rewrite.h"
-#include "preload/stream.h"
-#include "tests/unit/shim_test.h"
-
-#define MOST 8192
-
-static struct slot *slot;
-static int fd; /* a stream socket; nothing is really sent on it */
-
-/* ---- a kernel that takes what the test says ---------------------------------------------------
- */
-
-static struct {
-	char out[MOST];
-	size_t size;
-	size_t at_most; /* bytes a call */
-	size_t room;    /* until the next EAGAIN, which makes room for all the rest */
-	unsigned refused;
-} kernel;
-
-static ssize_t take(const struct iovec *iov, size_t count)
-{
-	size_t left = kernel.at_most < kernel.room ? kernel.at_most : kernel.room;
-	size_t before = kernel.size;
-
-	assert_true(count <= IOV_MAX);
-	if (!left) {
-		kernel.room = SIZE_MAX;
-		kernel.refused++;
-		errno = EAGAIN;
-		return -1;
-	}
-	for (size_t i = 0; i < count && left; i++) {
-		size_t n = iov[i].iov_len < left ? iov[i].iov_len : left;
-
-		assert_true(kernel.size + n <= MOST);
-		if (n)
-			memcpy(kernel.out + kernel.size, iov[i].iov_base, n);
-		kernel.size += n;
-		left -= n;
-	}
-	kernel.room -= kernel.size - before;
-	return (ssize_t)(kernel.size - before);
-}
-
-static ssize_t take_one(const void *at, size_t size)
-{
-	struct iovec one = {(void *)at, size};
-
-	return take(&one, 1);
-}
-
-static ssize_t kernel_write(int to, const void *at, size_t size)
-{
-	assert_int_equal(to, fd);
-	return take_one(at, size);
-}
-
-static ssize_t kernel_writev(int to, const struct iovec *iov, int count)
-{
-	assert_int_equal(to, fd);
-	return take(iov, (size_t)count);
-}
-
-static ssize_t kernel_send(int to, const void *at, size_t size, int flags)
-{
-	assert_int_equal(to, fd);
-	assert_int_equal(flags, MSG_NOSIGNAL);
-	return take_one(at, size);
-}
-
-static ssize_t kernel_sendmsg(int to, const struct msghdr *message, int flags)
-{
-	assert_int_equal(to, fd);
-	assert_int_equal(flags, MSG_NOSIGNAL);
-	return take(message->msg_iov, message->msg_iovlen);
-}
-
-/* What seen_send.c calls; the rest is not used here. */
-ssize_t (*real_write)(int, const void *, size_t) = kernel_write;
-ssize_t (*real_writev)(int, const struct iovec *, int) = kernel_writev;
-ssize_t (*real_send)(int, const void *, size_t, int) = kernel_send;
-ssize_t (*real_sendmsg)(int, const struct msghdr *, int) = kernel_sendmsg;
-ssize_t (*real_sendto)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
-ssize_t (*real_sendfile)(int, int, off_t *, size_t);
-ssize_t (*real_sendfile64)(int, int, off64_t *, size_t);
-ssize_t (*real_splice)(int, off64_t *, int, off64_t *, size_t, unsigned);
-
-/* ---- a program that sends ---------------------------------------------------------------------
- */
-
-/* In as many vectors as there are; the last takes the rest. */
-static size_t cut(const char *at, size_t size, size_t vectors, struct iovec *iov)
-{
-	size_t piece = size / vectors ? size / vectors : 1;
-	size_t count = 0;
-
-	while (size) {
-		size_t n = count + 1 < vectors && piece < size ? piece : size;
-
-		iov[count].iov_base = (void *)at;
-		iov[count++].iov_len = n;
-		at += n;
-		size -= n;
-	}
-	return count;
-}
-
-enum way { BY_WRITE, BY_SEND, BY_WRITEV, BY_SENDMSG, WAYS };
-
-static ssize_t call(enum way way, const char *at, size_t size, size_t vectors)
-{
-	static struct iovec iov[IOV_MAX];
-	struct msghdr message = {.msg_iov = iov};
-
-	if (way == BY_WRITE)
-		return around_write(fd, at, size);
-	if (way == BY_SEND)
-		return around_send(fd, at, size, MSG_NOSIGNAL);
-	message.msg_iovlen = cut(at, size, vectors, iov);
-	if (way == BY_WRITEV)
-		return around_writev(fd, iov, (int)message.msg_iovlen);
-	return around_sendmsg(fd, &message, MSG_NOSIGNAL);
-}
-
-/* Sends all, as programs do: what was not taken is sent again. Calls end at `stop` first. */
-static void send_all(enum way way, const char *at, size_t size, size_t stop, size_t vectors)
-{
-	size_t sent = 0;
-
-	while (sent < size) {
-		size_t asked = (sent < stop ? stop : size) - sent;
-		ssize_t n = call(way, at + sent, asked, vectors);
-
-		if (n < 0) {
-			assert_int_equal(errno, EAGAIN);
-			continue;
-		}
-		assert_in_range(n, 1, asked);
-		sent += (size_t)n;
-	}
-}
-
-static void fresh_kernel(size_t at_most, size_t room)
-{
-	kernel.size = 0;
-	kernel.at_most = at_most;
-	kernel.room = room;
-	kernel.refused = 0;
-}
-
-static void receive(const char *text)
-{
-	after_read((ssize_t)strlen(text), fd, (void *)text, strlen(text));
-}
-
-static void hang_up(void)
-{
-	shim_hang_up(slot, fd);
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	hang_up();
-	return 0;
-}
+#include "tests/unit/sending_test.h"
 
 /* ---- what must have come out ----------------------------------------------------------------- */
 
@@ -345,26 +168,22 @@ static void more_vectors_than_the_kernel_takes_go_out_unchanged(void **state)
 	}
 }
 
-/* A proxy: the incoming traceparent is in the outgoing request. */
-static const char passed[] =
-	"GET /proxied HTTP/1.1\r\n"
-	"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
-	"X-Request-ID: kept\r\nHost: x\r\n\r\n";
-
-static void a_passed_traceparent_is_replaced_in_place_however_it_is_cut(void **state)
+/* A proxy: the incoming trace header is in the outgoing request. */
+static void check_passed(const char *header)
 {
-	size_t size = sizeof(passed) - 1;
+	char passed[256], expected[256];
+	size_t size = (size_t)snprintf(passed, sizeof(passed),
+				       "GET /proxied HTTP/1.1\r\n%s\r\n"
+				       "X-Request-ID: kept\r\nHost: x\r\n\r\n",
+				       header);
 	size_t digits = (size_t)(strstr(passed, "b7ad") - passed);
-	struct iovec in = {(void *)passed, size};
+	struct iovec in = {passed, size};
 	struct conn *served = conn_new();
 
-	(void)state;
 	stream_bytes(&thread_self, served, -1, STREAM_IN, &in, 1, size);
 	assert_non_null(conn_first(served));
 	for (size_t stop = 1; stop <= size; stop++)
 		for (size_t most = 1; most <= size; most++) {
-			char expected[sizeof(passed)];
-
 			fresh_kernel(most, most % 5 ? SIZE_MAX : most);
 			send_all((enum way)(most % WAYS), passed, size, stop, 3);
 			memcpy(expected, passed, sizeof(passed));
@@ -379,6 +198,26 @@ static void a_passed_traceparent_is_replaced_in_place_however_it_is_cut(void **s
 		}
 	conn_put(served);
 	hang_up();
+}
+
+static void a_passed_traceparent_is_replaced_in_place_however_it_is_cut(void **state)
+{
+	(void)state;
+	check_passed("traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+}
+
+static void a_passed_b3_is_replaced_in_place_where_it_was_asked_for(void **state)
+{
+	struct conf before = conf;
+
+	(void)state;
+	conf.propagators = conf.extract[0] = PROPAGATE_B3;
+	conf.extract[1] = 0;
+	check_passed("b3: 0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-1-05e3ac9a4f6e3b90");
+	conf.propagators = conf.extract[0] = PROPAGATE_B3MULTI;
+	check_passed("X-B3-TraceId: 8448eb211c80319c\r\nX-B3-SpanId: b7ad6b7169203331\r\n"
+		     "X-B3-Sampled: 1");
+	conf = before;
 }
 
 /* A peer may close its sending side early; what the program still sends is to stay one head. */
@@ -475,6 +314,7 @@ int main(void)
 		SEND_TEST(a_thousand_vectors_are_rewritten),
 		SEND_TEST(more_vectors_than_the_kernel_takes_go_out_unchanged),
 		SEND_TEST(a_passed_traceparent_is_replaced_in_place_however_it_is_cut),
+		SEND_TEST(a_passed_b3_is_replaced_in_place_where_it_was_asked_for),
 	};
 
 	slot = shim_attach(__builtin_frame_address(0));

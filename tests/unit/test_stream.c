@@ -308,21 +308,18 @@ static void single_bytes_change_nothing(void **state)
 
 static const struct step garbage[] = {
 	{NOBODY, LITERAL("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03GET / HTTP/1.1\r\n\r\n")},
-	{NOBODY, LITERAL("\0\0\0\x08\x04\xd2\x16\x2f")},
-	{NOBODY, LITERAL("\0\0\0\x29\0\x03\0\0user\0me\0database\0GET / HTTP/1.1\0\0")},
-	{NOBODY, LITERAL("*1\r\n$4\r\nPING\r\n")},
-	{NOBODY, LITERAL("PING\r\n")},
-	{NOBODY, LITERAL("\x4a\0\0\0\x0a"
-			 "8.0.36\0\x08\0\0\0")},
-	{NOBODY, LITERAL("\x0a\0\0\0\x0a"
-			 "5.5.5\0\r\n\r\n")},
+	{NOBODY, LITERAL("AMQP\0\0\x09\x01")},
+	{NOBODY, LITERAL("\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0")},
+	{NOBODY, LITERAL("\0\0\0\x14\0\x12\0\x03\0\0\0\x01\0\x04kcat\0\0\0\0")},
+	{NOBODY, LITERAL("+OK POP3 ready\r\n")},
+	{NOBODY, LITERAL("INFO {\"server_id\":\"x\"}\r\n")},
 	{NOBODY, LITERAL("SSH-2.0-OpenSSH_9.2\r\n")},
 	{NOBODY, LITERAL("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")},
 	{NOBODY, LITERAL("220 mail ESMTP\r\n")},
 	{NOBODY, LITERAL("EHLO mail.example\r\n")},
 	{NOBODY, LITERAL("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")},
 	{NOBODY, LITERAL("GET /gopher\r\n")},
-	{NOBODY, LITERAL("get / HTTP/1.1\r\n\r\n")},
+	{NOBODY, LITERAL("Get / HTTP/1.1\r\n\r\n")},
 	{NOBODY, LITERAL("GET  / HTTP/1.1\r\n\r\n")},
 };
 
