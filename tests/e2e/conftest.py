@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
 from tagalong_e2e.machine import Machine  # noqa: E402
+from tagalong_e2e.postgres import Postgres  # noqa: E402
 from tagalong_e2e.raw import CannedServer  # noqa: E402
 from tagalong_e2e.session import Session  # noqa: E402
 
@@ -43,6 +44,14 @@ def machine(request):
 @pytest.fixture(scope="session")
 def receiver():
     one = Receiver()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """One PostgreSQL server for all tests; what a test makes in it has names of the test's own."""
+    one = Postgres()
     yield one
     one.close()
 
