@@ -235,6 +235,18 @@ static void account(const struct tls_writing *writing, const struct iovec *iov, 
 	thread_leave(self);
 }
 
+/* The rest of our lines in a head needs a buffer as well, and none may be free then. */
+static void return_buffer(const struct tls_writing *writing)
+{
+	const struct conn *conn = writing->call->conn;
+	struct tls_writer *writer = writer_of(writing);
+
+	if (!writer->buffer || conn->inserted || conn->replacing)
+		return;
+	pool_put(&chunks, writer->buffer);
+	writer->buffer = 0;
+}
+
 /* The library took `sent` bytes of the piece; returns how many of them are the program's. */
 static size_t taken(const struct tls_writing *writing, const struct piece *piece, size_t sent)
 {
@@ -244,6 +256,7 @@ static size_t taken(const struct tls_writing *writing, const struct piece *piece
 
 	if (!piece->is_chunk) {
 		account(writing, iov, 1, sent, writing->call->conn->inserted);
+		return_buffer(writing);
 		return sent;
 	}
 	own = own_bytes(writer, sent);
@@ -256,12 +269,15 @@ static size_t taken(const struct tls_writing *writing, const struct piece *piece
 		iov[1].iov_len = own - writer->before;
 	}
 	account(writing, iov, 2, own, writer->inserted);
-	writer->size = writer->ours = 0;
-	/* The rest of our lines needs a buffer as well: one may not be free then. */
-	if (writer->buffer && !writing->call->conn->inserted && !writing->call->conn->replacing) {
-		pool_put(&chunks, writer->buffer);
-		writer->buffer = 0;
+	if (!own && !writing->size) {
+		/* Asked with nothing, and only ours are out: the program's follow from here. */
+		writer->size -= (uint32_t)sent;
+		writer->ours -= (uint32_t)sent;
+		memmove(chunk_of(writer), chunk_of(writer) + sent, writer->size);
+		return 0;
 	}
+	writer->size = writer->ours = 0;
+	return_buffer(writing);
 	return own;
 }
 
@@ -282,7 +298,7 @@ ssize_t tls_write(struct tls_writing *writing)
 		}
 		own = taken(writing, &piece, (size_t)result);
 		writer->out += own;
-		if (writer->out >= writing->size || (own && writing->partial)) {
+		if (own && (writer->out >= writing->size || writing->partial)) {
 			result = (ssize_t)writer->out;
 			writer->out = 0;
 			return result;
