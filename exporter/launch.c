@@ -192,6 +192,9 @@ int launch_exec(const struct launch_command *command)
 
 	if (result < 0)
 		return result;
+	/* Yama's default is that only ancestors may; this outlives exec. Without Yama it fails. */
+	if (command->reader > 0)
+		prctl(PR_SET_PTRACER, (unsigned long)command->reader, 0, 0, 0);
 	execvp(command->argv[0], command->argv);
 	return -errno;
 }

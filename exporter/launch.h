@@ -42,6 +42,7 @@ struct launch_command {
 	const char *service; /* OTEL_SERVICE_NAME for it; NULL: as it is */
 	const char *library; /* NULL: runs bare */
 	const char *segment;
+	pid_t reader; /* the process that may read its stack; 0: none */
 };
 
 /*

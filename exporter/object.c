@@ -21,6 +21,7 @@ struct object {
 	int fd, debug_fd, alternate_fd; /* -1: none */
 	Elf *elf, *debug, *alternate;
 	Dwarf *dwarf, *alternate_dwarf;
+	uint64_t bytes; /* of debugging information */
 };
 
 /* A candidate on the way through the symbol tables. */
@@ -56,8 +57,9 @@ static Elf_Scn *next_section(Elf *elf, Elf_Scn *section, GElf_Shdr *header, cons
 	return *name ? section : NULL;
 }
 
-/* Whether there is debugging information of a size that may be read. */
-static int debug_fits(Elf *elf)
+/* The size of the debugging information, if there is any, and of a size that may be read; else 0.
+ */
+static uint64_t debug_bytes(Elf *elf)
 {
 	Elf_Scn *section = NULL;
 	uint64_t total = 0;
@@ -75,7 +77,7 @@ static int debug_fits(Elf *elf)
 			return 0;
 		found |= strcmp(name, ".debug_info") == 0;
 	}
-	return found;
+	return found ? total : 0;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -86,23 +88,28 @@ static int debug_fits(Elf *elf)
  */
 static int join_alternate(struct object *object, int root)
 {
+	uint64_t size;
+
 	object->alternate = object_debug_alternate(object->dwarf, root, &object->alternate_fd);
 	if (!object->alternate)
 		return 0;
-	if (!debug_fits(object->alternate))
+	size = debug_bytes(object->alternate);
+	if (size == 0)
 		return 0;
 	object->alternate_dwarf = dwarf_begin_elf(object->alternate, DWARF_C_READ, NULL);
 	if (!object->alternate_dwarf)
 		return 0;
 	dwarf_setalt(object->dwarf, object->alternate_dwarf);
+	object->bytes += size;
 	return 1;
 }
 
 static void open_dwarf(struct object *object, int root)
 {
-	Elf *elf = debug_fits(object->elf) ? object->elf : object->debug;
+	Elf *elf = object->debug ? object->debug : object->elf;
 
-	if (!elf || !debug_fits(elf))
+	object->bytes = debug_bytes(elf);
+	if (object->bytes == 0)
 		return;
 	object->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
 	if (!object->dwarf || !object_debug_has_alternate(object->dwarf))
@@ -129,7 +136,7 @@ struct object *object_open(int fd, int root, const char *path)
 		object_close(object);
 		return NULL;
 	}
-	if (!debug_fits(object->elf))
+	if (debug_bytes(object->elf) == 0)
 		object->debug = object_debug_open(object->elf, root, path, &object->debug_fd);
 	open_dwarf(object, root);
 	return object;
@@ -150,6 +157,11 @@ void object_close(struct object *object)
 		close(object->debug_fd);
 	close(object->fd);
 	free(object);
+}
+
+uint64_t object_bytes(const struct object *object)
+{
+	return object->bytes;
 }
 
 /* ---- symbols -------------------------------------------------------------------------------- */

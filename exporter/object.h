@@ -33,6 +33,9 @@ struct object_place {
 struct object *object_open(int fd, int root, const char *path);
 void object_close(struct object *object); /* accepts NULL */
 
+/* About how much memory its debugging information may take. */
+uint64_t object_bytes(const struct object *object);
+
 /*
  * The innermost function (inlined ones included, where debugging information has them) and line of
  * an address as it was linked. Returns 1 if anything is known, and 0 with an empty place.

@@ -169,6 +169,7 @@ static void start_exporter(struct run *run)
 	run->traced = true;
 	run->command.library = run->library;
 	run->command.segment = run->segment;
+	run->command.reader = run->reaper.exporter;
 }
 
 /*

@@ -9,8 +9,9 @@
 #include "exporter/rooted.h"
 #include "exporter/text.h"
 
-#define OBJECTS 12
-#define ANSWERS 1024 /* 2^10: the top bits of a hash choose */
+#define OBJECTS   12
+#define BYTES_MAX (256u << 20) /* of all their debugging information */
+#define ANSWERS   1024         /* 2^10: the top bits of a hash choose */
 
 /* A file as it was when it was opened; what is no object is remembered, too. */
 struct cached_object {
@@ -83,6 +84,35 @@ static struct cached_object *oldest(void)
 	return found;
 }
 
+static void forget_object(struct cached_object *cached)
+{
+	object_close(cached->object);
+	memset(cached, 0, sizeof(*cached));
+}
+
+/* All but the last one used go, the oldest first, until the rest is small enough. */
+static void make_small(void)
+{
+	for (int round = 0; round < OBJECTS; round++) {
+		struct cached_object *oldest_other = NULL;
+		uint64_t total = 0;
+
+		for (int i = 0; i < OBJECTS; i++) {
+			struct cached_object *cached = &objects[i];
+
+			if (!cached->object)
+				continue;
+			total += object_bytes(cached->object);
+			if (cached->used != clock_now &&
+			    (!oldest_other || cached->used < oldest_other->used))
+				oldest_other = cached;
+		}
+		if (total <= BYTES_MAX || !oldest_other)
+			return;
+		forget_object(oldest_other);
+	}
+}
+
 static struct object *get_object(int root, const char *path, uint64_t path_hash)
 {
 	struct stat status;
@@ -96,7 +126,7 @@ static struct object *get_object(int root, const char *path, uint64_t path_hash)
 		close(fd);
 	} else {
 		cached = oldest();
-		object_close(cached->object);
+		forget_object(cached);
 		cached->object = object_open(fd, root, path);
 		cached->path_hash = path_hash;
 		cached->device = status.st_dev;
@@ -105,6 +135,7 @@ static struct object *get_object(int root, const char *path, uint64_t path_hash)
 		cached->changed = status.st_ctim;
 	}
 	cached->used = ++clock_now;
+	make_small();
 	return cached->object;
 }
 
@@ -160,8 +191,7 @@ int symbol_find(const struct symbol_process *process, const char *path, uint64_t
 void symbol_forget(void)
 {
 	for (int i = 0; i < OBJECTS; i++)
-		object_close(objects[i].object);
-	memset(objects, 0, sizeof(objects));
+		forget_object(&objects[i]);
 	free(answers);
 	answers = NULL;
 }
