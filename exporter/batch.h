@@ -12,6 +12,13 @@
 
 enum span_status { STATUS_UNSET = 0, STATUS_ERROR = 2 }; /* OTLP's numbers */
 
+struct batch_event {
+	uint64_t time_unix_ns;
+	const char *name;
+	const struct attribute *attributes;
+	uint16_t attribute_count;
+};
+
 struct batch_span {
 	struct resource *resource; /* kept by the batch's mark of its slot */
 	uint8_t trace_id[16];
@@ -26,9 +33,11 @@ struct batch_span {
 	const char *target;
 	const char *trace_state;
 	const struct attribute *attributes;
+	const struct batch_event *events;
 	uint32_t flags; /* OTLP's: W3C flags and whether the parent is remote */
 	uint16_t attribute_count;
 	uint16_t attributes_dropped;
+	uint16_t event_count;
 	uint16_t http_status; /* 0: none */
 	uint8_t kind;         /* enum span_kind */
 	uint8_t status;       /* enum span_status */

@@ -12,6 +12,7 @@
 #include "exporter/failure.h"
 #include "exporter/log.h"
 #include "exporter/record.h"
+#include "exporter/repeats.h"
 #include "exporter/slow.h"
 
 #define SECOND_NS        1000000000ull
@@ -81,6 +82,7 @@ int drain_init(struct drain *drain, struct segment_file *file, const struct sett
 		return -ENOMEM;
 	}
 	drain->slow = slow_calls_new(settings->slow_call_ms);
+	drain->repeats = repeats_new(settings);
 	take_time(drain);
 	return 0;
 }
@@ -97,6 +99,7 @@ void drain_fini(struct drain *drain)
 	free(drain->sources);
 	drain->sources = NULL;
 	slow_calls_free(drain->slow);
+	repeats_free(drain->repeats);
 	process_set_fini(&drain->processes);
 }
 
@@ -304,6 +307,7 @@ static void take_span(struct drain *drain, struct batch *batch, const struct sou
 		drops_add(drain->drops, DROPS_MEMORY, 1);
 		return;
 	}
+	drain->repeated_queries += repeats_visit(drain->repeats, record, batch, span);
 	if (batch->count == 0)
 		batch->opened_ns = drain->now_ns;
 	span->resource = source->resource;

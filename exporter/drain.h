@@ -14,6 +14,7 @@
 #include "exporter/segment_file.h"
 #include "exporter/settings.h"
 
+struct repeats;
 struct slow_calls;
 struct source; /* one process's slot, as the exporter sees it */
 
@@ -24,6 +25,7 @@ struct drain {
 	struct exits *exits;
 	struct process_set processes;
 	struct slow_calls *slow; /* NULL: off */
+	struct repeats *repeats; /* NULL: off */
 	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
 	uint32_t next_source;    /* where the next pass begins, so that none starves */
 	uint32_t recent_claims;  /* slots claimed in the present second */
@@ -32,6 +34,7 @@ struct drain {
 	uint64_t ever_attached;
 	uint64_t spans_read;
 	uint64_t spans_unsampled;
+	uint64_t repeated_queries;
 	uint64_t unix_offset_ns; /* of this pass: Unix time less monotonic time */
 	uint64_t now_ns;         /* of this pass */
 };

@@ -15,6 +15,7 @@
 #define GROUP_INIT    OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT
 #define SCOPED_INIT   OPENTELEMETRY__PROTO__TRACE__V1__SCOPE_SPANS__INIT
 #define SPAN_INIT     OPENTELEMETRY__PROTO__TRACE__V1__SPAN__INIT
+#define EVENT_INIT    OPENTELEMETRY__PROTO__TRACE__V1__EVENT__INIT
 #define STATUS_INIT   OPENTELEMETRY__PROTO__TRACE__V1__STATUS__INIT
 
 /* The generated types carry their whole package's name. */
@@ -46,6 +47,31 @@ static ProtobufCBinaryData *attributes(struct arena *arena, const struct attribu
 	return list;
 }
 
+static int pack_event(struct arena *arena, const struct batch_event *from, ProtobufCBinaryData *to)
+{
+	TRACE(Event) event = EVENT_INIT;
+
+	event.time_unix_nano = from->time_unix_ns;
+	event.name = unconst(from->name);
+	event.n_attributes = from->attribute_count;
+	event.attributes = attributes(arena, from->attributes, from->attribute_count);
+	return event.attributes ? packed_message(arena, &event.base, to) : -ENOMEM;
+}
+
+static int pack_events(struct arena *arena, const struct batch_span *from, TRACE(Span) * span)
+{
+	if (!from->event_count)
+		return 0;
+	span->events = arena_take(arena, from->event_count * sizeof(*span->events));
+	if (!span->events)
+		return -ENOMEM;
+	for (; span->n_events < from->event_count; span->n_events++)
+		if (pack_event(arena, &from->events[span->n_events],
+			       &span->events[span->n_events]) != 0)
+			return -ENOMEM;
+	return 0;
+}
+
 static int has_parent(const struct batch_span *span)
 {
 	static const uint8_t none[8];
@@ -73,7 +99,7 @@ static int pack_span(struct arena *arena, const struct batch_span *from, Protobu
 	span.dropped_attributes_count = from->attributes_dropped;
 	span.n_attributes = from->attribute_count;
 	span.attributes = attributes(arena, from->attributes, from->attribute_count);
-	if (!span.attributes)
+	if (!span.attributes || pack_events(arena, from, &span) != 0)
 		return -ENOMEM;
 	if (from->status != STATUS_UNSET) {
 		status.code = from->status;

@@ -384,10 +384,13 @@ static void finish(struct pipeline *pipeline)
 	if (pipeline->open)
 		drops_add(&pipeline->drops, DROPS_SHUTDOWN, pipeline->open->count);
 	drops_report(&pipeline->drops, drain_clock_ns(), 1);
-	log_line(LOG_DEBUG, "drain", "read spans=%llu delivered=%llu unsampled=%llu processes=%llu",
+	log_line(LOG_DEBUG, "drain",
+		 "read spans=%llu delivered=%llu unsampled=%llu repeated_queries=%llu "
+		 "processes=%llu",
 		 (unsigned long long)pipeline->drain.spans_read,
 		 (unsigned long long)pipeline->delivered_spans,
 		 (unsigned long long)pipeline->drain.spans_unsampled,
+		 (unsigned long long)pipeline->drain.repeated_queries,
 		 (unsigned long long)pipeline->drain.ever_attached);
 	if (pipeline->ship)
 		ship_close(pipeline->ship);

@@ -323,6 +323,7 @@ int settings_read(struct settings *settings)
 	settings->reserved_slots = positive("TAGALONG_RESERVED_SLOTS", 2);
 	settings->shutdown_timeout_ms = env_integer("TAGALONG_SHUTDOWN_TIMEOUT", 5000);
 	settings->slow_call_ms = env_integer("TAGALONG_SLOW_CALL_MS", 100);
+	settings->repeated_queries = env_integer("TAGALONG_REPEATED_QUERIES", 10);
 	if (!settings->run_directory || (settings->endpoint_enabled && !settings->endpoint))
 		return -ENOMEM;
 	return 0;

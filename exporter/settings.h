@@ -42,7 +42,8 @@ struct settings {
 	char *run_directory;
 	uint32_t reserved_slots;
 	uint32_t shutdown_timeout_ms;
-	uint32_t slow_call_ms; /* a call that waits longer is told with its stack; 0: none is */
+	uint32_t slow_call_ms;     /* a call that waits longer is told with its stack; 0: none is */
+	uint32_t repeated_queries; /* within one request, from so many on they are told; 0: never */
 	int log_level;
 };
 

@@ -197,8 +197,12 @@ static void describe(const struct terminal *terminal, const struct waterfall_nod
 	const char *mark = row->guess[0] ? "~" : node->orphan ? "?" : "";
 	const char *arrow = row->kind != KIND_CLIENT ? "" : terminal->utf8 ? "\u2192 " : "> ";
 	int method = (int)strcspn(row->name, " ");
+	char total[32];
 
-	if (row->target[0])
+	if (node->repeats > 1)
+		snprintf(out, room, "%s%s%s  x %d  total %s", mark, arrow, row->name, node->repeats,
+			 terminal_duration(node->total_ns, total, sizeof(total)));
+	else if (row->target[0])
 		snprintf(out, room, "%s%s%.*s %s", mark, arrow, method, row->name, row->target);
 	else
 		snprintf(out, room, "%s%s%s", mark, arrow, row->name);
@@ -257,6 +261,8 @@ static void measure(const struct terminal *terminal, const struct waterfall_node
 		const struct span_row *row = nodes[i].row;
 		if (row->start_unix_ns + row->duration_ns > end)
 			end = row->start_unix_ns + row->duration_ns;
+		if (nodes[i].folded)
+			continue;
 		layout->service =
 			larger(layout->service, terminal_fit(terminal, row->service, service_max,
 							     cell, sizeof(cell)));
@@ -340,6 +346,7 @@ static void print_span(FILE *to, const struct terminal *terminal,
 	const bool red = terminal->color && row->status == STATUS_ERROR;
 	const double total = layout->duration_ns > 0 ? (double)layout->duration_ns : 1;
 	const int64_t offset = row->start_unix_ns - layout->start_ns;
+	const int64_t duration = nodes[at].end_unix_ns - row->start_unix_ns;
 	char text[CELL_BYTES], last[CELL_BYTES];
 
 	print_cell(to, terminal, row->service, layout->service, false);
@@ -351,9 +358,8 @@ static void print_span(FILE *to, const struct terminal *terminal,
 	describe(terminal, &nodes[at], text, sizeof(text));
 	print_cell(to, terminal, text, larger(0, layout->name - indent), false);
 	fprintf(to, "  %*s", NUMBER_WIDTH, terminal_duration(offset, text, sizeof(text)));
-	fprintf(to, "  %*s  ", NUMBER_WIDTH,
-		terminal_duration(row->duration_ns, text, sizeof(text)));
-	terminal_bar(terminal, (double)offset / total, (double)(offset + row->duration_ns) / total,
+	fprintf(to, "  %*s  ", NUMBER_WIDTH, terminal_duration(duration, text, sizeof(text)));
+	terminal_bar(terminal, (double)offset / total, (double)(offset + duration) / total,
 		     layout->bar, text, sizeof(text));
 	fprintf(to, "%s  ", text);
 	status_text(row, text, sizeof(text));
@@ -379,6 +385,7 @@ int waterfall_print(FILE *to, const struct terminal *terminal, const struct span
 		return -ENOMEM;
 	int at = waterfall_link(spans, count, nodes);
 	if (count > 0 && at >= 0) {
+		waterfall_fold(nodes, count);
 		measure(terminal, nodes, count, &layout);
 		divide(terminal, &layout, !common_request_id(spans, count));
 		print_summary(to, terminal, spans, count, &layout);

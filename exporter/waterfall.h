@@ -8,6 +8,9 @@
 #include "exporter/store_read.h"
 #include "exporter/terminal.h"
 
+/* So many queries of one name below one span are one line. */
+#define WATERFALL_FOLD_MIN 5
+
 struct waterfall_node {
 	const struct span_row *row;
 	int parent;      /* index of a node, -1: at the top */
@@ -15,6 +18,11 @@ struct waterfall_node {
 	int next;        /* sibling; -1: none */
 	int depth;
 	bool orphan; /* has a parent that is not among the spans (or is below itself) */
+	/* Set by waterfall_fold. */
+	bool folded;         /* an earlier sibling stands for it; no sibling leads to it */
+	int repeats;         /* how many spans this one stands for, itself included */
+	int64_t total_ns;    /* of their durations */
+	int64_t end_unix_ns; /* the latest of their ends */
 };
 
 /*
@@ -25,13 +33,20 @@ struct waterfall_node {
  */
 int waterfall_link(const struct span_row *spans, int count, struct waterfall_node *nodes);
 
+/*
+ * Folds linked nodes: of siblings that are queries of one name and did not fail, the first one
+ * stands for all if they are WATERFALL_FOLD_MIN or more.
+ */
+void waterfall_fold(struct waterfall_node *nodes, int count);
+
 /* The node after `at` from top to bottom, children before siblings; -1 at the end. */
 int waterfall_next(const struct waterfall_node *nodes, int at);
 
 /*
  * Prints a trace: a line about the whole, then one for each span with service, name and target,
- * offset, duration, bar, status, and its request ID where the spans have several. Every text of the
- * spans goes through terminal_fit. Returns 0, or -ENOMEM.
+ * offset, duration, bar, status, and its request ID where the spans have several. Queries that are
+ * repeated are folded into one line: "SELECT users  x 42  total 84.0ms". Every text of the spans
+ * goes through terminal_fit. Returns 0, or -ENOMEM.
  */
 int waterfall_print(FILE *to, const struct terminal *terminal, const struct span_row *spans,
 		    int count);

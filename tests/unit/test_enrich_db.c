@@ -216,15 +216,15 @@ static void only_a_batch_has_a_size(void **state)
 static void codes_are_errors_but_for_warnings_of_postgresql(void **state)
 {
 	static const struct {
-		uint8_t protocol;
 		const char *code;
-		int error;
+		uint8_t protocol;
+		uint8_t error;
 	} cases[] = {
-		{SPAN_POSTGRESQL, "00000", 0}, {SPAN_POSTGRESQL, "01000", 0},
-		{SPAN_POSTGRESQL, "02000", 1}, {SPAN_POSTGRESQL, "23505", 1},
-		{SPAN_POSTGRESQL, "10000", 1}, {SPAN_POSTGRESQL, "0A000", 1},
-		{SPAN_MYSQL, "1062", 1},       {SPAN_MARIADB, "0100", 1},
-		{SPAN_REDIS, "WRONGTYPE", 1},  {SPAN_MEMCACHED, "SERVER_ERROR", 1},
+		{"00000", SPAN_POSTGRESQL, 0}, {"01000", SPAN_POSTGRESQL, 0},
+		{"02000", SPAN_POSTGRESQL, 1}, {"23505", SPAN_POSTGRESQL, 1},
+		{"10000", SPAN_POSTGRESQL, 1}, {"0A000", SPAN_POSTGRESQL, 1},
+		{"1062", SPAN_MYSQL, 1},       {"0100", SPAN_MARIADB, 1},
+		{"WRONGTYPE", SPAN_REDIS, 1},  {"SERVER_ERROR", SPAN_MEMCACHED, 1},
 	};
 
 	(void)state;
@@ -351,7 +351,7 @@ static void long_names_are_cut_at_a_character(void **state)
 	char database[400], expected[400];
 
 	(void)state;
-	for (int i = 0; i < 199; i++)
+	for (size_t i = 0; i < 199; i++)
 		memcpy(database + 2 * i, "\xc3\xa4", 3);
 	start(SPAN_MYSQL, 3306);
 	writer_text(&from, FIELD_OPERATION, "CONNECT");

@@ -346,6 +346,77 @@ static void bars_show_begin_and_end(void **state)
 	}
 }
 
+static struct span_row make_query(int span, int parent, int64_t start_ms, const char *name)
+{
+	struct span_row row = make(span, parent, start_ms, 2);
+
+	row.kind = 3;
+	row.name = name;
+	row.target = "";
+	row.attributes = "{\"db.system.name\":\"postgresql\"}";
+	return row;
+}
+
+/* Of two shapes by turns the one that is repeated is folded; what failed stands for itself. */
+static void repeated_queries_are_one_line(void **state)
+{
+	struct span_row spans[20] = {make(1, 0, 0, 200)};
+	struct waterfall_node nodes[20];
+	int count = 1, lines = 0;
+
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		spans[count] = make_query(count + 1, 1, 10ll * count, "SELECT users");
+		count++;
+		if (i < 4) {
+			spans[count] = make_query(count + 1, 1, 10ll * count, "SELECT orders");
+			count++;
+		}
+	}
+	spans[count] = make_query(count + 1, 1, 10ll * count, "SELECT users");
+	spans[count].status = 2;
+	spans[count].error_type = "57014";
+	count++;
+	int at = waterfall_link(spans, count, nodes);
+	waterfall_fold(nodes, count);
+	assert_int_equal(nodes[1].repeats, 6);
+	assert_int_equal(nodes[1].total_ns, 12 * MS);
+	assert_int_equal(nodes[1].end_unix_ns, 102 * MS);
+	assert_int_equal(nodes[2].repeats, 1);
+	for (; at >= 0; at = waterfall_next(nodes, at), lines++)
+		assert_false(nodes[at].folded);
+	/* The request, the six in one, four of the others, and the failed one. */
+	assert_int_equal(lines, 7);
+	char *text = print(&utf8, spans, count);
+	assert_non_null(strstr(text, "12 spans"));
+	assert_non_null(strstr(text, "SELECT users  x 6  total 12.0ms"));
+	assert_non_null(strstr(text, "57014"));
+	free(text);
+}
+
+/* Calls of other services, and queries that have spans below them, are each worth a line. */
+static void only_queries_without_children_are_folded(void **state)
+{
+	struct span_row spans[16] = {make(1, 0, 0, 200)};
+	struct waterfall_node nodes[16];
+
+	(void)state;
+	for (int i = 1; i < 8; i++) {
+		spans[i] = make_query(i + 1, 1, 10ll * i, "SELECT users");
+		if (i < 7)
+			spans[i].attributes = "{}";
+	}
+	for (int i = 8; i < 13; i++)
+		spans[i] = make_query(i + 1, 1, 10ll * i, "SELECT orders");
+	spans[13] = make_query(14, 9, 130, "SELECT orders");
+	waterfall_link(spans, 14, nodes);
+	waterfall_fold(nodes, 14);
+	for (int i = 0; i < 14; i++) {
+		assert_false(nodes[i].folded);
+		assert_int_equal(nodes[i].repeats, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +424,8 @@ int main(void)
 		cmocka_unit_test(a_parent_that_is_not_there_makes_an_orphan),
 		cmocka_unit_test(circles_are_cut_open),
 		cmocka_unit_test(client_and_server_may_share_an_id),
+		cmocka_unit_test(repeated_queries_are_one_line),
+		cmocka_unit_test(only_queries_without_children_are_folded),
 		cmocka_unit_test(a_trace_is_printed_line_by_line),
 		cmocka_unit_test(marks_and_cut_spans_are_explained),
 		cmocka_unit_test(several_request_ids_get_a_column),
