@@ -12,7 +12,7 @@ static enum wire_result feed(void *wire, enum wire_way way, const char *at, size
 	return pgwire_feed(wire, way, at, size, calls, to);
 }
 
-static const struct wire_target target = {sizeof(struct pgwire), pgwire_looks_like, feed};
+static const struct wire_parser parser = {sizeof(struct pgwire), pgwire_looks_like, feed};
 
 /* A session with values of Bind, a password and copy data made of any bytes between them. */
 static void no_secret_is_told(const uint8_t *data, size_t size)
@@ -35,12 +35,12 @@ static void no_secret_is_told(const uint8_t *data, size_t size)
 		memcpy(session + at + body, SECRET, sizeof(SECRET) - 1);
 		at += body + sizeof(SECRET) - 1;
 	}
-	wire_target_run(&target, session, at, SECRET);
+	wire_target_run(&parser, session, at, SECRET);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	wire_target_run(&target, data, size, NULL);
+	wire_target_run(&parser, data, size, NULL);
 	no_secret_is_told(data, size);
 	return 0;
 }

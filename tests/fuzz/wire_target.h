@@ -2,16 +2,8 @@
 #ifndef TAGALONG_WIRE_TARGET_H
 #define TAGALONG_WIRE_TARGET_H
 
-#include "preload/wire.h"
 #include "tests/fuzz/target.h"
-
-/* A parser, and its state in whatever form. */
-struct wire_target {
-	size_t size; /* of the state */
-	int (*looks_like)(enum wire_way way, const char *at, size_t size);
-	enum wire_result (*feed)(void *wire, enum wire_way way, const char *at, size_t size,
-				 const struct wire_calls *calls, void *to);
-};
+#include "tests/unit/wire_log.h"
 
 /*
  * The input is a conversation: pieces of a byte that says whose it is (the lowest bit) and how many
@@ -19,7 +11,7 @@ struct wire_target {
  * and byte by byte: what is told must be the same, and in an order that wire.h allows. `secret` is
  * a word that must not be told, in any text or name; NULL: none.
  */
-void wire_target_run(const struct wire_target *target, const uint8_t *data, size_t size,
+void wire_target_run(const struct wire_parser *parser, const uint8_t *data, size_t size,
 		     const char *secret);
 
 #endif

@@ -9,19 +9,13 @@
 #include <cmocka.h>
 
 #include "preload/pgwire.h"
-#include "tests/unit/wire_log.h"
+#include "tests/unit/wire_talk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* A step of a conversation: who speaks, and what. */
-#define C(literal)                                                                                 \
-	{                                                                                          \
-		WIRE_REQUEST, (literal), sizeof(literal) - 1                                       \
-	}
-#define S(literal)                                                                                 \
-	{                                                                                          \
-		WIRE_REPLY, (literal), sizeof(literal) - 1                                         \
-	}
+/* Who speaks, and what. */
+#define C WIRE_C
+#define S WIRE_S
 
 /* Messages; the four bytes after the type are the length, with themselves. */
 #define START      "\0\0\0\x20\0\3\0\0user\0ann\0database\0shop\0\0"
@@ -53,19 +47,8 @@
 #define DESCRIBE "D\0\0\0\6P\0"
 #define EXECUTE  "E\0\0\0\x09\0\0\0\0\0"
 
-struct step {
-	enum wire_way way;
-	const char *at;
-	size_t size;
-};
-
-struct conversation {
-	const char *told;
-	struct step steps[8];
-};
-
 /* How connections begin. */
-static const struct conversation beginnings[] = {
+static const struct wire_talk beginnings[] = {
 	{"login(shop,ann)", {C(START), S(AUTH_OK PARAMETER KEY READY)}},
 	{"login(ann,ann)", {C("\0\0\0\x12\0\3\0\2user\0ann\0\0")}},
 	{"login(ann,ann)",
@@ -88,7 +71,7 @@ static const struct conversation beginnings[] = {
 };
 
 /* What is said after the log-in. */
-static const struct conversation conversations[] = {
+static const struct wire_talk conversations[] = {
 	/* Simple queries. */
 	{"begin raw(SELECT 7) execute flush reply:1+ flushed",
 	 {C(QUERY), S(ROWS ROW SELECT_1 READY)}},
@@ -198,102 +181,48 @@ static const struct conversation conversations[] = {
 	{"BAD", {C("C\0\0\0\6Sx")}},
 };
 
-/* How a conversation is fed: one step cut at one byte, or all in pieces of one byte. */
-struct feeding {
-	size_t cut_step, cut;
-	int bytewise, logged_in;
-};
+static const struct wire_talk log_in = {NULL, {C(START), S(AUTH_OK PARAMETER KEY READY)}};
 
-static enum wire_result feed_copy(struct pgwire *wire, enum wire_way way, const char *at,
-				  size_t size, struct wire_log *log)
+static enum wire_result feed(void *wire, enum wire_way way, const char *at, size_t size,
+			     const struct wire_calls *calls, void *to)
 {
-	char *copy = malloc(size ? size : 1);
-
-	memcpy(copy, at, size);
-	enum wire_result result = pgwire_feed(wire, way, copy, size, &wire_log_calls, log);
-	free(copy);
-	return result;
+	return pgwire_feed(wire, way, at, size, calls, to);
 }
 
-static enum wire_result feed_step(struct pgwire *wire, const struct step *step, size_t cut,
-				  int bytewise, struct wire_log *log)
-{
-	enum wire_result result = WIRE_OK;
-
-	if (!bytewise) {
-		result = feed_copy(wire, step->way, step->at, cut, log);
-		if (result == WIRE_OK)
-			result = feed_copy(wire, step->way, step->at + cut, step->size - cut, log);
-		return result;
-	}
-	for (size_t i = 0; i < step->size && result == WIRE_OK; i++)
-		result = feed_copy(wire, step->way, step->at + i, 1, log);
-	return result;
-}
-
-static void feed_all(const struct conversation *c, struct feeding feeding, struct wire_log *log)
-{
-	static const struct step begun[] = {C(START), S(AUTH_OK PARAMETER KEY READY)};
-	struct pgwire wire = {0};
-	enum wire_result result = WIRE_OK;
-
-	for (size_t i = 0; i < COUNT(begun) && feeding.logged_in; i++)
-		assert_int_equal(feed_step(&wire, &begun[i], 0, 0, log), WIRE_OK);
-	memset(log, 0, sizeof(*log));
-	for (size_t i = 0; i < COUNT(c->steps) && c->steps[i].at && result == WIRE_OK; i++)
-		result = feed_step(&wire, &c->steps[i], i == feeding.cut_step ? feeding.cut : 0,
-				   feeding.bytewise, log);
-	wire_log_result(log, result);
-}
-
-static void check_told(const struct conversation *c, int logged_in)
-{
-	struct wire_log log;
-
-	feed_all(c, (struct feeding){.logged_in = logged_in}, &log);
-	assert_string_equal(log.at, c->told);
-	feed_all(c, (struct feeding){.logged_in = logged_in, .bytewise = 1}, &log);
-	assert_string_equal(log.at, c->told);
-	for (size_t s = 0; s < COUNT(c->steps) && c->steps[s].at; s++) {
-		for (size_t cut = 1; cut < c->steps[s].size; cut++) {
-			feed_all(c, (struct feeding){s, cut, 0, logged_in}, &log);
-			assert_string_equal(log.at, c->told);
-		}
-	}
-}
+static const struct wire_parser parser = {sizeof(struct pgwire), pgwire_looks_like, feed};
 
 static void beginnings_cut_anywhere_are_told_as_they_are(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(beginnings); i++)
-		check_told(&beginnings[i], 0);
+		wire_talk_check(&parser, NULL, &beginnings[i]);
 }
 
 static void conversations_cut_anywhere_are_told_as_they_are(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(conversations); i++)
-		check_told(&conversations[i], 1);
+		wire_talk_check(&parser, &log_in, &conversations[i]);
 }
 
-static void hundreds_of_units_are_answered_in_their_order(void **state)
+static void a_thousand_units_are_answered_in_their_order(void **state)
 {
-	static const struct step begun[] = {C(START), S(AUTH_OK READY)};
-	static const struct step unit = C(BIND EXECUTE SYNC), answer = S(BIND_DONE FAILED READY);
+	static const struct wire_step unit = C(BIND EXECUTE SYNC), last = S(FAILED READY);
+	static const struct wire_step answer = S(BIND_DONE FAILED READY);
 	struct pgwire wire = {0};
 	struct wire_log log = {0};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(begun); i++)
-		assert_int_equal(feed_step(&wire, &begun[i], 0, 0, &log), WIRE_OK);
+	for (size_t i = 0; log_in.steps[i].at; i++)
+		assert_int_equal(wire_talk_step(&parser, &wire, &log_in.steps[i], &log), WIRE_OK);
 	for (unsigned i = 0; i < 1000; i++)
-		assert_int_equal(feed_step(&wire, &unit, 0, 0, &log), WIRE_OK);
+		assert_int_equal(wire_talk_step(&parser, &wire, &unit, &log), WIRE_OK);
 	for (unsigned i = 0; i < 1000; i++) {
 		memset(&log, 0, sizeof(log));
-		assert_int_equal(feed_step(&wire, &answer, 0, 0, &log), WIRE_OK);
+		assert_int_equal(wire_talk_step(&parser, &wire, &answer, &log), WIRE_OK);
 		assert_string_equal(log.at, "failed(42P01)+ flushed");
 	}
-	assert_int_equal(feed_step(&wire, &answer, 0, 0, &log), WIRE_BAD);
+	assert_int_equal(wire_talk_step(&parser, &wire, &last, &log), WIRE_BAD);
 }
 
 static void the_state_of_a_connection_is_small(void **state)
@@ -302,12 +231,7 @@ static void the_state_of_a_connection_is_small(void **state)
 	assert_true(sizeof(struct pgwire) <= 600);
 }
 
-struct looks_case {
-	struct step first;
-	int expected;
-};
-
-static const struct looks_case looks_cases[] = {
+static const struct wire_looks looks_cases[] = {
 	{C(START), 1},
 	{C("\0\0\0\x12\0\3\0\2user\0ann\0\0"), 1},
 	{C("\0\0\0\x12\0\3\0\0_pq_"), 1},
@@ -342,15 +266,8 @@ static const struct looks_case looks_cases[] = {
 static void beginnings_are_recognised_and_other_protocols_are_not(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < COUNT(looks_cases); i++) {
-		const struct step *first = &looks_cases[i].first;
-		int expected = looks_cases[i].expected;
-		assert_int_equal(pgwire_looks_like(first->way, first->at, first->size), expected);
-		for (size_t cut = 0; cut < first->size; cut++) {
-			int part = pgwire_looks_like(first->way, first->at, cut);
-			assert_true(part == -2 || part == expected);
-		}
-	}
+	for (size_t i = 0; i < COUNT(looks_cases); i++)
+		wire_looks_check(&parser, &looks_cases[i]);
 }
 
 int main(void)
@@ -358,7 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(beginnings_cut_anywhere_are_told_as_they_are),
 		cmocka_unit_test(conversations_cut_anywhere_are_told_as_they_are),
-		cmocka_unit_test(hundreds_of_units_are_answered_in_their_order),
+		cmocka_unit_test(a_thousand_units_are_answered_in_their_order),
 		cmocka_unit_test(the_state_of_a_connection_is_small),
 		cmocka_unit_test(beginnings_are_recognised_and_other_protocols_are_not),
 	};

@@ -6,6 +6,14 @@
 
 #include "preload/wire.h"
 
+/* A parser by wire.h, its state in whatever form. */
+struct wire_parser {
+	size_t size; /* of the state */
+	int (*looks_like)(enum wire_way way, const char *at, size_t size);
+	enum wire_result (*feed)(void *wire, enum wire_way way, const char *at, size_t size,
+				 const struct wire_calls *calls, void *to);
+};
+
 /*
  * The calls in their order, separated by spaces: "begin", "raw(..)" and "text(..)" for texts, whose
  * pieces are joined, "execute", "prepare(name)", "run(name)", "close(name)", "namespace",
