@@ -80,6 +80,46 @@ static uint64_t debug_bytes(Elf *elf)
 	return found ? total : 0;
 }
 
+static int ends_with(const char *text, const char *end)
+{
+	size_t size = strlen(text), end_size = strlen(end);
+
+	return size >= end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+/* libdw takes each table of texts to end with a NUL, and reads on where one does not. */
+static int texts_end(Elf *elf)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	const char *name;
+
+	while ((section = next_section(elf, section, &header, &name))) {
+		const Elf_Data *data;
+
+		if (header.sh_type == SHT_NOBITS || header.sh_size == 0 ||
+		    (!ends_with(name, "debug_str") && !ends_with(name, "debug_line_str")))
+			continue;
+		if ((header.sh_flags & SHF_COMPRESSED) && elf_compress(section, 0, 0) < 0)
+			return 0;
+		data = elf_getdata(section, NULL);
+		if (!data || data->d_size == 0 ||
+		    ((const char *)data->d_buf)[data->d_size - 1] != '\0')
+			return 0;
+	}
+	return 1;
+}
+
+static Dwarf *begin_dwarf(Elf *elf, uint64_t *bytes)
+{
+	uint64_t size = debug_bytes(elf);
+	Dwarf *dwarf = size && texts_end(elf) ? dwarf_begin_elf(elf, DWARF_C_READ, NULL) : NULL;
+
+	if (dwarf)
+		*bytes += size;
+	return dwarf;
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 /*
@@ -88,30 +128,18 @@ static uint64_t debug_bytes(Elf *elf)
  */
 static int join_alternate(struct object *object, int root)
 {
-	uint64_t size;
-
 	object->alternate = object_debug_alternate(object->dwarf, root, &object->alternate_fd);
-	if (!object->alternate)
-		return 0;
-	size = debug_bytes(object->alternate);
-	if (size == 0)
-		return 0;
-	object->alternate_dwarf = dwarf_begin_elf(object->alternate, DWARF_C_READ, NULL);
+	if (object->alternate)
+		object->alternate_dwarf = begin_dwarf(object->alternate, &object->bytes);
 	if (!object->alternate_dwarf)
 		return 0;
 	dwarf_setalt(object->dwarf, object->alternate_dwarf);
-	object->bytes += size;
 	return 1;
 }
 
 static void open_dwarf(struct object *object, int root)
 {
-	Elf *elf = object->debug ? object->debug : object->elf;
-
-	object->bytes = debug_bytes(elf);
-	if (object->bytes == 0)
-		return;
-	object->dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+	object->dwarf = begin_dwarf(object->debug ? object->debug : object->elf, &object->bytes);
 	if (!object->dwarf || !object_debug_has_alternate(object->dwarf))
 		return;
 	if (!join_alternate(object, root)) {

@@ -58,6 +58,13 @@ static const char source_cpp[] =
 	"}\n"
 	"}\n";
 
+/* Under LeakSanitizer: libdw loses memory over line tables that it refuses. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libdw.so";
+}
+
 static char directory[] = "/tmp/tagalong-symbol-XXXXXX";
 static struct symbol_process self;
 static uint64_t in_inner, in_hidden, in_visible;
@@ -363,6 +370,16 @@ static int find_in(const char *bytes, size_t size, uint64_t address)
 	return found;
 }
 
+static void texts_without_an_end_are_not_read(void **state)
+{
+	(void)state;
+	run("printf x >one && objcopy --update-section .debug_line_str=one full.so endless.so");
+	expect("endless.so", in_hidden, "hidden", "", 0);
+	run("objcopy --update-section .debug_str=one --compress-debug-sections full.so "
+	    "endless2.so");
+	expect("endless2.so", in_hidden, "hidden", "", 0);
+}
+
 static void cut_and_damaged_files_do_no_harm(void **state)
 {
 	size_t size;
@@ -408,6 +425,7 @@ int main(void)
 		cmocka_unit_test(names_of_cpp_have_their_namespaces),
 		cmocka_unit_test(a_file_that_changed_is_read_anew),
 		cmocka_unit_test(what_is_no_object_gives_nothing_and_does_not_block),
+		cmocka_unit_test(texts_without_an_end_are_not_read),
 		cmocka_unit_test(cut_and_damaged_files_do_no_harm),
 	};
 
