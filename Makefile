@@ -136,6 +136,7 @@ FUZZ_fuzz_tracecontext := preload/tracecontext.c preload/b3.c
 FUZZ_fuzz_sql_mask := $(addprefix preload/sql_,mask.c token.c word.c comment.c fold.c)
 FUZZ_fuzz_resp := $(wildcard preload/resp*.c) preload/wire_text.c tests/fuzz/transcript.c
 FUZZ_fuzz_memcached := $(wildcard preload/memcached*.c) preload/wire_text.c tests/fuzz/transcript.c
+FUZZ_fuzz_sql_summary := exporter/sql_summary.c
 FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_%,$(SHIM_SRC))
 FUZZ_WIRE := tests/fuzz/wire_target.c tests/unit/wire_log.c
 FUZZ_fuzz_pgwire := $(FUZZ_WIRE) $(filter preload/pgwire%,$(SHIM_SRC))
