@@ -105,12 +105,13 @@ unit: $(UNIT) ## run the unit tests alone
 # What the end-to-end tests and the benchmarks run besides the system's programs.
 E2E_C := $(patsubst tests/e2e/%.c,$(O)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+E2E_LIBS_libpq_client := -lpq
 PEERS := $(O)/node/installed $(O)/tests/java/Front.class $(E2E_C)
 
 $(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  TEST    $<"
-	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
+	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< $(E2E_LIBS_$*) -lpthread
 
 $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	@mkdir -p $(@D)

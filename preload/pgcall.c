@@ -215,6 +215,20 @@ void pgcall_executed(struct pgcall *call, struct pg_result *result)
 	pgcall_leave(call);
 }
 
+void pgcall_returned(struct pgcall *call, int succeeded)
+{
+	struct pgconn *state;
+	struct exchange *exchange;
+
+	if (!back_with(call, &state, &exchange))
+		return;
+	if (!succeeded)
+		pgspan_failed(state, exchange, call->conn);
+	end(state, exchange);
+	pgconn_unlock(state);
+	pgcall_leave(call);
+}
+
 void pgcall_sent(struct pgcall *call, int sent)
 {
 	struct pgconn *state;

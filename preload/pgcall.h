@@ -65,6 +65,7 @@ void pgcall_resume(struct pgcall *call);
 
 /* After the real call. Executed, or sent (`sent`: it returned 1), or a result was asked for. */
 void pgcall_executed(struct pgcall *call, struct pg_result *result);
+void pgcall_returned(struct pgcall *call, int succeeded); /* executed; the result was libpq's */
 void pgcall_sent(struct pgcall *call, int sent);
 void pgcall_got(struct pgcall *call, struct pg_result *result);
 

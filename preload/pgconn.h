@@ -27,6 +27,7 @@ struct pgconn {
 	int connect_error; /* errno of the last connect() for it, 0: none was made */
 	uint8_t connect_link;
 	uint8_t phase;          /* enum pg_connection, while it is made */
+	uint8_t looked;         /* while it was made it was looked at: the phases are known */
 	uint16_t fields_before; /* in `connect`, before the fields that say where it goes */
 	uint8_t addressed;      /* the next two are valid */
 	uint8_t encrypted;

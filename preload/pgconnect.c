@@ -34,17 +34,24 @@ static enum span_phase phase_of(uint8_t status)
 	}
 }
 
-/* The time since the last look belongs to what was waited for then. Returns the state it is in. */
+/*
+ * The time since the last look belongs to what was waited for then. `is_between`: by PQconnectPoll;
+ * if it is never seen (libpq was bound to itself when it was loaded), the phases are unknown.
+ * Returns the state that the connection is in.
+ */
 static int look(struct thread *self, struct pgconn *state, struct exchange *exchange,
-		const struct pg_conn *conn)
+		const struct pg_conn *conn, int is_between)
 {
 	int status = state->libpq->status(conn);
 	uint64_t now = sys_now_ns();
 
-	if (exchange->epoch == process_epoch)
-		exchange_span(exchange)->phase_us[phase_of(state->phase)] +=
-			(uint32_t)((now - state->phase_ns) / 1000);
-	state->phase_ns = now;
+	state->looked |= (uint8_t)is_between;
+	if (state->looked) {
+		if (exchange->epoch == process_epoch)
+			exchange_span(exchange)->phase_us[phase_of(state->phase)] +=
+				(uint32_t)((now - state->phase_ns) / 1000);
+		state->phase_ns = now;
+	}
 	if (self->libpq_error)
 		state->connect_error = self->libpq_error;
 	if (status != PG_CONNECTION_BAD)
@@ -98,6 +105,8 @@ static void begin_in(struct pgconn *state, struct exchange *exchange, struct pg_
 	state->connect_link = exchange->link;
 	state->phase = PG_CONNECTION_STARTED;
 	state->phase_ns = exchange_span(exchange)->start_ns;
+	state->connect_error = 0;
+	state->looked = 0;
 	state->addressed = 0;
 	state->used = 0;
 	state->fields_before = exchange->fields_size;
@@ -190,7 +199,7 @@ static void look_and_finish(struct pgcall *call, struct pg_conn *conn, int waite
 			exchange_end(exchange, sys_now_ns());
 		return;
 	}
-	status = look(call->self, state, exchange, conn);
+	status = look(call->self, state, exchange, conn, 0);
 	if (waited || is_over(status))
 		finish(state, exchange, conn, status);
 	pgconn_unlock(state);
@@ -223,7 +232,7 @@ void pgconnect_polled(struct pgcall *call)
 	state = pgconn_find(call->conn);
 	exchange = state ? exchange_of(state->connect) : NULL;
 	if (exchange) {
-		status = look(call->self, state, exchange, call->conn);
+		status = look(call->self, state, exchange, call->conn, 1);
 		if (is_over(status))
 			finish(state, exchange, call->conn, status);
 	}
@@ -243,7 +252,7 @@ void pgconnect_progress(const struct caller *caller, struct pg_conn *conn)
 	state = self->libpq_begins ? state_of(caller, self->libpq_begins, conn) : pgconn_find(conn);
 	exchange = state ? exchange_of(state->connect) : NULL;
 	if (exchange)
-		look(self, state, exchange, conn);
+		look(self, state, exchange, conn, 1);
 	if (state)
 		pgconn_unlock(state);
 	thread_leave(self);

@@ -145,6 +145,55 @@ struct pg_result *around_PQfn(const struct caller *caller, struct pg_conn *conn,
 	return result;
 }
 
+/* Those functions on large objects that libpq does not call PQfn for. */
+
+int around_lo_read(const struct caller *caller, struct pg_conn *conn, int object, char *to,
+		   size_t size)
+{
+	struct pgrequest request = {.operation = "FUNCTION"};
+	struct pgcall call;
+	int result;
+
+	if (!pgcall_enter(&call, caller, conn, FRAME))
+		return HOOK_REAL(lo_read, caller)(conn, object, to, size);
+	pgcall_begin(&call, &request);
+	pgcall_wait(&call, "lo_read");
+	result = HOOK_REAL(lo_read, caller)(conn, object, to, size);
+	pgcall_returned(&call, result >= 0);
+	return result;
+}
+
+int64_t around_lo_lseek64(const struct caller *caller, struct pg_conn *conn, int object,
+			  int64_t offset, int whence)
+{
+	struct pgrequest request = {.operation = "FUNCTION"};
+	struct pgcall call;
+	int64_t result;
+
+	if (!pgcall_enter(&call, caller, conn, FRAME))
+		return HOOK_REAL(lo_lseek64, caller)(conn, object, offset, whence);
+	pgcall_begin(&call, &request);
+	pgcall_wait(&call, "lo_lseek64");
+	result = HOOK_REAL(lo_lseek64, caller)(conn, object, offset, whence);
+	pgcall_returned(&call, result >= 0);
+	return result;
+}
+
+int64_t around_lo_tell64(const struct caller *caller, struct pg_conn *conn, int object)
+{
+	struct pgrequest request = {.operation = "FUNCTION"};
+	struct pgcall call;
+	int64_t result;
+
+	if (!pgcall_enter(&call, caller, conn, FRAME))
+		return HOOK_REAL(lo_tell64, caller)(conn, object);
+	pgcall_begin(&call, &request);
+	pgcall_wait(&call, "lo_tell64");
+	result = HOOK_REAL(lo_tell64, caller)(conn, object);
+	pgcall_returned(&call, result >= 0);
+	return result;
+}
+
 /* ---- calls that send, and the one that asks for what came ---------------------------------- */
 
 int around_PQsendQuery(const struct caller *caller, struct pg_conn *conn, const char *sql)
