@@ -131,12 +131,16 @@ static void unwind(struct slow_calls *slow, uint32_t slot, const struct process 
 		keep(slow, slot, span_id, frames > 0 ? text : NULL);
 }
 
-/* When a wait began that is slow by now, and noted its registers; else 0. */
+/*
+ * When a wait began that is slow by now, and noted its registers; else 0. What is not sampled is
+ * not told anyway.
+ */
 static uint64_t slow_since(const struct slow_calls *slow, const struct inflight *entry)
 {
 	uint64_t since_ns;
 
-	if (atomic_load_explicit(&entry->live, memory_order_acquire) == 0)
+	if (atomic_load_explicit(&entry->live, memory_order_acquire) == 0 ||
+	    !(entry->span.trace_flags & 1))
 		return 0;
 	since_ns = atomic_load_explicit(&entry->wait.since_ns, memory_order_acquire);
 	if (since_ns == 0 || since_ns > slow->pass_ns || slow->pass_ns - since_ns < slow->slow_ns ||

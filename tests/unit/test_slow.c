@@ -326,7 +326,7 @@ static void more_stacks_than_are_kept_push_the_oldest_out(void **state)
 	struct process process = {.pid = (uint32_t)getpid(), .start_ticks = 0};
 	uint64_t now_ns = writer_now_ns();
 	struct arena arena = {0};
-	uint64_t id;
+	uint64_t id, unsampled = SLOW_KEPT + 5;
 	unsigned kept = 0;
 
 	(void)state;
@@ -335,6 +335,7 @@ static void more_stacks_than_are_kept_push_the_oldest_out(void **state)
 		struct inflight *entry = &slot.inflight[id % INFLIGHT_COUNT];
 
 		memcpy(entry->span.span_id, &id, 8);
+		entry->span.trace_flags = id != unsampled;
 		registers_note(entry->wait.registers);
 		entry->wait.since_ns = now_ns - 5000 * MS_NS;
 		atomic_store(&entry->live, 1);
@@ -342,6 +343,7 @@ static void more_stacks_than_are_kept_push_the_oldest_out(void **state)
 		slow_calls_visit(slow, 0, &process, &slot, now_ns);
 		atomic_store(&entry->live, 0);
 	}
+	assert_null(slow_calls_take(slow, (const uint8_t *)&unsampled, &arena).at);
 	for (id = 1; id <= SLOW_KEPT + 10; id++)
 		kept += slow_calls_take(slow, (const uint8_t *)&id, &arena).at != NULL;
 	assert_int_equal(kept, SLOW_KEPT);

@@ -59,11 +59,13 @@ static const char source_cpp[] =
 	"}\n";
 
 /* Under LeakSanitizer: libdw loses memory over line tables that it refuses. */
+/* NOLINTBEGIN(readability-identifier-naming): the sanitizer's own name. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
 	return "leak:libdw.so";
 }
+/* NOLINTEND(readability-identifier-naming) */
 
 static char directory[] = "/tmp/tagalong-symbol-XXXXXX";
 static struct symbol_process self;
