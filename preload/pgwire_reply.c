@@ -84,10 +84,10 @@ static enum wire_result answered(struct pgwire *wire, const struct pgwire_ear *e
 	if (is_asked && wire->ready && !wire->failed)
 		tell(wire, ear);
 	forget(wire);
-	if (is_error) {
+	/* All data were taken, even if they were sent before the server said that it takes them. */
+	wire->copying = 0;
+	if (is_error)
 		wire->failed = is_asked && wire->ready;
-		wire->copying = 0;
-	}
 	return WIRE_OK;
 }
 

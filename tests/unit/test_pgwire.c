@@ -137,6 +137,13 @@ static const struct wire_talk conversations[] = {
 	 {C(QUERY), S("G\0\0\0\x09\0\0\1\0\0"), C("d\0\0\0\x0aSECRETd\0\0\0\x0aSECRETc\0\0\0\4"),
 	  S("C\0\0\0\x0b"
 	    "COPY 2\0" READY)}},
+	/* A client need not wait for the server to take data before it sends all of it. */
+	{"begin raw(SELECT 7) execute flush reply:1+ flushed begin run() flush reply:1+ flushed",
+	 {C(QUERY), C("d\0\0\0\x0aSECRETc\0\0\0\4"),
+	  S("G\0\0\0\x09\0\0\1\0\0"
+	    "C\0\0\0\x0b"
+	    "COPY 1\0" READY),
+	  C(EXECUTE SYNC), S(SELECT_1 READY)}},
 	{"begin raw(SELECT 7) execute flush failed(42P01)+ flushed",
 	 {C(QUERY), S("G\0\0\0\x09\0\0\1\0\0"), C("f\0\0\0\x0bSECRET\0"), S(FAILED READY)}},
 	{"begin run() flush reply:1+ flushed flush flushed",
