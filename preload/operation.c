@@ -161,12 +161,19 @@ static void find_text(struct operations *operations, const struct wire_request *
 					  operations->text, sizeof(operations->text));
 }
 
+/* Of a unit that executes something, what is only prepared in it is not told. */
+static void join_execution(struct operations *operations)
+{
+	if (!operations->count++)
+		operations->unit_size = operations->last_size = 0;
+	join_text(operations);
+}
+
 static void take_kind(struct operations *operations, const struct wire_request *request)
 {
 	switch ((enum wire_kind)request->kind) {
 	case WIRE_EXECUTE:
-		operations->count++;
-		join_text(operations);
+		join_execution(operations);
 		if (operations->protocol != SPAN_REDIS && takes_namespace(operations))
 			take_namespace(operations);
 		break;
@@ -174,12 +181,12 @@ static void take_kind(struct operations *operations, const struct wire_request *
 		if (operations->by_flush)
 			statements_keep(operations->owner, request->name, request->name_size,
 					operations->text, operations->text_size);
-		join_text(operations);
+		if (!operations->count)
+			join_text(operations);
 		break;
 	case WIRE_EXECUTE_NAME:
-		operations->count++;
 		find_text(operations, request);
-		join_text(operations);
+		join_execution(operations);
 		break;
 	case WIRE_NAMESPACE:
 		operations->count++;
@@ -215,6 +222,12 @@ static void tell_operation(struct operations *operations, struct exchange *excha
 		memcpy(name, prefix, size);
 		if (!operations->mixed)
 			name[size++] = ' ';
+	}
+	if (operations->is_multi && !operations->operation_size) {
+		/* Alone, and so the text as it was sent. */
+		exchange_field(exchange, FIELD_OPERATION, operations->unit_text,
+			       operations->unit_size);
+		return;
 	}
 	if (operations->count <= 1 || !operations->mixed) {
 		memcpy(name + size, operations->operation, operations->operation_size);
