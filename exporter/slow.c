@@ -10,11 +10,12 @@
 #include "exporter/log.h"
 #include "exporter/stack.h"
 
-#define MS_NS         1000000ull
-#define LOOK_LEAST_NS (10 * MS_NS)
-#define SLOTS_A_PASS  16
-#define UNWIND_LEAST  (20 * MS_NS) /* from the beginning of one to that of the next */
-#define UNWIND_SHARE  20           /* times as long as the last one took */
+#define MS_NS           1000000ull
+#define LOOK_LEAST_NS   (10 * MS_NS)
+#define SLOTS_A_PASS    16
+#define UNWIND_LEAST_NS (20 * MS_NS)    /* from the beginning of one to that of the next */
+#define UNWIND_SHARE    20              /* times as long as it took is to pass afterwards, ... */
+#define UNWIND_SAVED_NS (10000 * MS_NS) /* ... of which so much may have passed before */
 
 struct kept_stack {
 	uint8_t span_id[8];
@@ -33,6 +34,7 @@ struct slow_calls {
 	uint64_t pass_ns;
 	unsigned looks_left; /* in this pass */
 	uint64_t next_unwind_ns;
+	uint64_t paid_until_ns; /* what was taken is paid for by the time that passes until then */
 	uint64_t age;
 	unsigned kept_count;
 	struct seen_slot slots[SEGMENT_SLOTS_MAX];
@@ -107,13 +109,27 @@ static void note_refusal(struct slow_calls *slow, uint32_t slot, const struct pr
 			 process->pid);
 }
 
+/*
+ * The first stack of a process may take long, for files are opened and their tables unpacked; what
+ * follows is quick, and is not to wait for it.
+ */
+static void pay(struct slow_calls *slow, uint64_t began_ns, uint64_t ended_ns)
+{
+	if (slow->paid_until_ns + UNWIND_SAVED_NS < began_ns)
+		slow->paid_until_ns = began_ns - UNWIND_SAVED_NS;
+	slow->paid_until_ns += (ended_ns - began_ns) * UNWIND_SHARE;
+	slow->next_unwind_ns = began_ns + UNWIND_LEAST_NS;
+	if (slow->next_unwind_ns < slow->paid_until_ns)
+		slow->next_unwind_ns = slow->paid_until_ns;
+}
+
 static void unwind(struct slow_calls *slow, uint32_t slot, const struct process *process,
 		   const struct inflight *entry, uint64_t since_ns)
 {
 	struct symbol_process identity = {process->pid, process->start_ticks};
 	char text[STACK_TEXT_ROOM];
 	uint8_t span_id[8];
-	uint64_t began, ended;
+	uint64_t began;
 	int frames;
 
 	memcpy(span_id, entry->span.span_id, sizeof(span_id));
@@ -121,10 +137,7 @@ static void unwind(struct slow_calls *slow, uint32_t slot, const struct process 
 		return;
 	began = clock_ns();
 	frames = stack_of_wait(&identity, &entry->wait, since_ns, text, sizeof(text));
-	ended = clock_ns();
-	slow->next_unwind_ns = ended + (ended - began) * UNWIND_SHARE;
-	if (slow->next_unwind_ns < began + UNWIND_LEAST)
-		slow->next_unwind_ns = began + UNWIND_LEAST;
+	pay(slow, began, clock_ns());
 	if (frames == -EPERM || frames == -EACCES || frames == -ENOSYS)
 		note_refusal(slow, slot, process, frames);
 	else if (frames != -EAGAIN)
