@@ -1,6 +1,7 @@
 # front_aiohttp.py - front service on aiohttp, server and client. Kinds: seq, par.
 import asyncio
 import os
+import ssl
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 
@@ -33,4 +34,10 @@ async def client(app):
 app = web.Application()
 app.cleanup_ctx.append(client)
 app.router.add_route("*", "/n/{trace}/{node}", front)
-web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None, access_log=None)
+if "CERTIFICATE" in os.environ:
+    encrypted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    encrypted.load_cert_chain(os.environ["CERTIFICATE"])
+else:
+    encrypted = None
+web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), print=None, access_log=None,
+            ssl_context=encrypted)

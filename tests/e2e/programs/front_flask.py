@@ -14,6 +14,7 @@ def front(trace, node):
     if not hasattr(local, "session"):
         local.session = requests.Session()
         local.session.trust_env = False
+        local.session.verify = os.environ.get("SSL_CERT_FILE", True)
     query = request.query_string.decode()
     results = []
     for i in range(int(request.args.get("calls", 1))):

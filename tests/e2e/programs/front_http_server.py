@@ -4,7 +4,8 @@ import os
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-BACKEND = urlsplit(os.environ["BACKEND"]).netloc
+BACKEND = urlsplit(os.environ["BACKEND"])
+CLIENT = http.client.HTTPSConnection if BACKEND.scheme == "https" else http.client.HTTPConnection
 
 
 class Front(BaseHTTPRequestHandler):
@@ -16,7 +17,7 @@ class Front(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
         results = []
         for i in range(int(parse_qs(url.query).get("calls", ["1"])[0])):
-            client = http.client.HTTPConnection(BACKEND, timeout=20)
+            client = CLIENT(BACKEND.netloc, timeout=20)
             client.request(self.command, f"{url.path}.{i + 1}?{url.query}", body)
             response = client.getresponse()
             response.read()

@@ -71,7 +71,7 @@ def make_requests(count, kinds, seed=1):
     return requests
 
 
-def _work(port, todo, timeout):
+def _work(port, todo, timeout, encrypted):
     connection = None
     while True:
         try:
@@ -81,7 +81,9 @@ def _work(port, todo, timeout):
         fresh = connection is None
         try:
             if fresh:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+                connection = (
+                    http.client.HTTPSConnection("localhost", port, timeout=timeout, context=encrypted)
+                    if encrypted else http.client.HTTPConnection("127.0.0.1", port, timeout=timeout))
             connection.request(request.method, request.target, request.body, request.sent_headers())
             response = connection.getresponse()
             request.answer = response.read()
@@ -102,12 +104,12 @@ def _work(port, todo, timeout):
         connection.close()
 
 
-def drive(port, requests, concurrency=64, timeout=30):
-    """Sends all requests; fills in what came back."""
+def drive(port, requests, concurrency=64, timeout=30, encrypted=None):
+    """Sends all requests, with an SSL context over TLS; fills in what came back."""
     todo = queue.Queue()
     for request in requests:
         todo.put(request)
-    threads = [threading.Thread(target=_work, args=(port, todo, timeout)) for _ in range(concurrency)]
+    threads = [threading.Thread(target=_work, args=(port, todo, timeout, encrypted)) for _ in range(concurrency)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -188,19 +188,19 @@ def stop_front(machine_, process):
     machine_.stop(process, timeout=30)
 
 
-def start_recorder(machine_):
-    """Starts the backend; returns its port and a function that gives what it saw."""
+def start_recorder(machine_, certificate=None):
+    """Starts the backend, encrypted with a certificate; returns its port and a function that gives what it saw."""
     path = machine_.directory / "backend.jsonl"
-    process = machine_.start(["/usr/bin/python3", machine.E2E / "tagalong_e2e" / "recorder.py", path])
+    process = machine_.start(["/usr/bin/python3", machine.E2E / "tagalong_e2e" / "recorder.py", path, *([certificate] if certificate else [])])
     port = int(machine.wait_for(lambda: machine_.log(process).strip(), "the recorder's port"))
     return port, lambda: [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def start_front(machine_, front, backend, endpoint=None):
+def start_front(machine_, front, backend, endpoint=None, backend_host="http://127.0.0.1"):
     """Starts a front service, traced if there is an endpoint; returns its process and port."""
     port = machine.free_port()
     argv, env = front.start(machine_, port, backend)
     traced = {"service": front.name, "endpoint": endpoint} if endpoint else None
     process = machine_.start_server(
-        argv, port, traced, {"PORT": port, "BACKEND": f"http://127.0.0.1:{backend}", **env})
+        argv, port, traced, {"PORT": port, "BACKEND": f"{backend_host}:{backend}", **env})
     return process, port

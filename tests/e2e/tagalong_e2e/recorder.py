@@ -1,11 +1,12 @@
 # recorder.py - the uninstrumented backend: answers as the URL asks and writes down what came over the wire.
 #
-#   recorder.py FILE          prints its port; one JSON line a request in FILE
+#   recorder.py FILE [CERTIFICATE]    prints its port; one JSON line a request in FILE
 #
 # Query: status=N, delay=MS, size=BYTES. Without delay it waits 0 to 4 ms, by the path, so that
 # answers come back in another order than the requests went out.
 import asyncio
 import json
+import ssl
 import sys
 import zlib
 from urllib.parse import parse_qs, urlsplit
@@ -80,7 +81,12 @@ class Connection(asyncio.Protocol):
 
 async def main():
     log = open(sys.argv[1], "w")
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(log), "127.0.0.1", 0, backlog=1024)
+    encrypted = None
+    if len(sys.argv) > 2:
+        encrypted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        encrypted.load_cert_chain(sys.argv[2])
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(log), "127.0.0.1", 0, backlog=1024, ssl=encrypted)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
