@@ -13,7 +13,7 @@ packages_of() {
 	demo) echo nginx gunicorn python3-flask python3-requests curl ;;
 	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \
 		python3-requests python3-aiohttp php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
-		curl wget sqlite3 postgresql postgresql-client libpq-dev \
+		curl wget git openssl gnutls-bin sqlite3 postgresql postgresql-client libpq-dev \
 		python3-psycopg2 python3-psycopg php-pgsql ruby-pg openssl ;;
 	bench) echo nginx wrk valgrind ;;
 	lint) echo clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck ;;
