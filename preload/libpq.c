@@ -21,11 +21,11 @@ _Static_assert(sizeof(struct libpq) == NAMES * sizeof(void *), "a name for each 
 /* Entries are never changed nor freed: what is kept of a connection holds them. */
 struct copy {
 	uintptr_t base;
-	uint32_t epoch; /* of the loader, see caller_forget: another copy may be at the same base */
 	union {
 		struct libpq functions;
 		void *found[NAMES];
 	};
+	uint32_t epoch; /* of the loader, see caller_forget: another copy may be at the same base */
 	_Atomic uint32_t ready;
 };
 
@@ -62,8 +62,8 @@ static const struct libpq *add(const struct caller *caller, uint32_t epoch)
 /* After an object was unloaded: whether a copy is still what it was. */
 static int is_same(const struct copy *copy, const struct caller *caller)
 {
-	return caller_sibling(caller, "PQstatus") == copy->found[5] &&
-	       caller_sibling(caller, "PQntuples") == copy->found[9];
+	return caller_sibling(caller, "PQstatus") == (void *)copy->functions.status &&
+	       caller_sibling(caller, "PQntuples") == (void *)copy->functions.ntuples;
 }
 
 const struct libpq *libpq_of(const struct caller *caller)

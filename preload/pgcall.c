@@ -9,8 +9,8 @@
 #include "preload/sql_context.h"
 #include "preload/sys.h"
 
-/* Where we are loaded. */
-extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+/* Where we are loaded: the linker's name for it. */
+extern const char our_header[] __asm__("__ehdr_start") __attribute__((visibility("hidden")));
 
 /*
  * libpq calls one of its exports; or returns into ours, for such a call was its last. Whoever else
@@ -19,7 +19,16 @@ extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 static int is_nested(const struct thread *self, const struct caller *caller, uintptr_t frame)
 {
 	return self->inside_libpq && frame < self->inside_libpq &&
-	       (caller->base == self->libpq_base || caller->base == (uintptr_t)__ehdr_start);
+	       (caller->base == self->libpq_base || caller->base == (uintptr_t)our_header);
+}
+
+/*
+ * The program has called libpq past us (by a pointer that it looked up in that library), or it asks
+ * for a sign of life only. The bytes on the socket tell the rest.
+ */
+static int is_unseen(const struct caller *caller, const struct pg_conn *conn)
+{
+	return caller->base == caller->library && !pgconn_libpq(conn);
 }
 
 int pgcall_enter(struct pgcall *call, const struct caller *caller, struct pg_conn *conn,
@@ -29,7 +38,7 @@ int pgcall_enter(struct pgcall *call, const struct caller *caller, struct pg_con
 
 	if (!self)
 		return 0;
-	if (is_nested(self, caller, (uintptr_t)frame)) {
+	if (is_nested(self, caller, (uintptr_t)frame) || is_unseen(caller, conn)) {
 		thread_leave(self);
 		return 0;
 	}

@@ -123,10 +123,7 @@ void pgconnect_begin(struct pgcall *call)
 		exchange_end(left, sys_now_ns());
 	self->libpq_begins = 0;
 	self->libpq_error = 0;
-	/* PQping is no use of the database; libpq begins connections for nobody else. */
-	if (call->caller->base == call->caller->library || !attach_ready())
-		return;
-	if (new_exchange(call, NULL))
+	if (attach_ready() && new_exchange(call, NULL))
 		self->libpq_begins = call->exchange;
 }
 
@@ -243,7 +240,7 @@ void pgconnect_polled(struct pgcall *call)
 
 void pgconnect_progress(const struct caller *caller, struct pg_conn *conn)
 {
-	struct thread *self = thread_enter();
+	struct thread *self = thread_inside_libpq() ? thread_enter() : NULL;
 	struct pgconn *state;
 	struct exchange *exchange;
 

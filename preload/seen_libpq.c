@@ -21,6 +21,8 @@ struct pg_result *around_PQexec(const struct caller *caller, struct pg_conn *con
 	return result;
 }
 
+/* libpq's own parameters and one. */
+/* NOLINTNEXTLINE(readability-function-size) */
 struct pg_result *around_PQexecParams(const struct caller *caller, struct pg_conn *conn,
 				      const char *sql, int count, const unsigned *types,
 				      const char *const *values, const int *sizes,
@@ -211,6 +213,7 @@ int around_PQsendQuery(const struct caller *caller, struct pg_conn *conn, const 
 	return sent;
 }
 
+/* NOLINTNEXTLINE(readability-function-size) */
 int around_PQsendQueryParams(const struct caller *caller, struct pg_conn *conn, const char *sql,
 			     int count, const unsigned *types, const char *const *values,
 			     const int *sizes, const int *formats, int format)

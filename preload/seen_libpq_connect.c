@@ -184,11 +184,13 @@ void around_PQfreeCancel(const struct caller *caller, struct pg_cancel *cancel)
 	HOOK_REAL(PQfreeCancel, caller)(cancel);
 }
 
-/*
- * PQcancel may be called by a signal handler, where the loader can't be asked for the caller's
- * copy: the real function is that of the connection which the request was made for.
- */
+/* NOLINTNEXTLINE(readability-identifier-naming): libpq's name */
 int PQcancel(struct pg_cancel *cancel, char *text, int room);
+
+/*
+ * It may be called by a signal handler, where the loader can't be asked for the caller's copy: the
+ * real function is that of the connection which the request was made for.
+ */
 __attribute__((visibility("default"))) int PQcancel(struct pg_cancel *cancel, char *text, int room)
 {
 	static const struct caller unknown = {.object = "", .base = 1, .library = 1};

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tagalong_e2e.machine import BUILD, free_port, wait_for
+from tagalong_e2e.machine import BUILD, E2E, free_port, wait_for
 from tagalong_e2e.raw import exchange
 
 PYTHON = "/usr/bin/python3"
@@ -139,6 +139,16 @@ def test_each_call_of_a_program_is_one_span(told, postgres, way):
         assert int(span["attributes"]["server.port"]) == postgres.port
 
 
+def test_each_call_names_its_line_in_the_program(told, postgres):
+    calls = {"CONNECT": "PQconnectdb(", "PREPARE": "PQprepare(", "DESCRIBE": "PQdescribePrepared(", None: "PQexec"}
+    source = (E2E / "libpq_client.c").read_text().splitlines()
+    told.run(CLIENT, "statements", postgres.conninfo)
+    for span in told.spans:
+        at = span["attributes"]
+        assert at["code.file.path"].endswith("tests/e2e/libpq_client.c")
+        assert calls[brief(span)[0]] in source[int(at["code.line.number"]) - 1]
+
+
 def test_threads_with_a_connection_each_are_told_apart(told, postgres):
     spans = told.run(CLIENT, "threads", postgres.conninfo)
     assert sorted(spans, key=str) == sorted(
@@ -236,6 +246,41 @@ def test_psycopg2(told):
         statement("COPY t FROM STDIN", 3),
         statement("SELECT * FROM nowhere", error="42P01"),
         statement("ROLLBACK"),
+    ]
+
+
+# Debian's psycopg 3 calls libpq by pointers that it looks up itself: its bytes tell what it does.
+PSYCOPG3 = """
+import asyncio, psycopg
+with psycopg.connect("") as connection:
+    print(connection.execute("SELECT %s::int, %s", (1, "secret")).fetchall())
+    try:
+        connection.execute("SELECT 1/0")
+    except psycopg.Error as error:
+        print(error.sqlstate)
+    connection.rollback()
+    with connection.pipeline():
+        cursors = [connection.execute("SELECT %s::int", (i,)) for i in range(3)]
+    print([cursor.fetchall() for cursor in cursors])
+async def main():
+    async with await psycopg.AsyncConnection.connect("", autocommit=True) as connection:
+        print(await (await connection.execute("SELECT 'async'")).fetchall())
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("tls", ["disable", "require"])
+def test_psycopg3(told, with_tls, tls):
+    spans = told.run(PYTHON, "-c", PSYCOPG3, env={"PGSSLMODE": tls})
+    assert [one for one in spans if one[0] != "CONNECT"] == [
+        statement("BEGIN"),
+        statement("SELECT $1::int, $2", 1),
+        statement("SELECT ?/?", error="22012"),
+        statement("ROLLBACK"),
+        statement("BEGIN"),
+        statement("SELECT $1::int", 3),
+        statement("COMMIT"),
+        statement("SELECT ?", 1),
     ]
 
 
