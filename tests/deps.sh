@@ -10,7 +10,8 @@ packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libcurl4-openssl-dev \
 		libuv1-dev libsqlite3-dev zlib1g-dev libdw-dev libelf-dev libunwind-dev ;;
-	demo) echo nginx gunicorn python3-flask python3-requests curl ;;
+	demo) echo nginx gunicorn python3-flask python3-requests python3-psycopg2 python3-redis postgresql \
+		postgresql-client redis-server curl ;;
 	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \
 		python3-requests python3-aiohttp php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
 		curl wget git openssl gnutls-bin sqlite3 postgresql postgresql-client libpq-dev \

@@ -11,13 +11,19 @@ store=$build/demo/traces.db
 directory=$(mktemp -d)
 chmod 755 "$directory" # nginx's workers are another user
 servers=()
+stores=()
 
 finish() {
 	for pid in "${servers[@]}"; do kill "$pid" 2>/dev/null || true; done
 	for pid in "${servers[@]}"; do wait "$pid" 2>/dev/null || true; done
 	servers=()
 }
-trap 'finish; rm -rf "$directory"' EXIT
+stop_stores() {
+	# PostgreSQL takes it for a fast shutdown: both have handlers of their own.
+	for pid in "${stores[@]}"; do kill -INT "$pid" 2>/dev/null || true; done
+	for pid in "${stores[@]}"; do wait "$pid" 2>/dev/null || true; done
+}
+trap 'finish; stop_stores; rm -rf "$directory"' EXIT
 trap 'exit 1' INT TERM
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -63,12 +69,44 @@ ask() {
 	asked+=("$id	$what")
 }
 
+# PostgreSQL refuses to run as root.
+drop=()
+[ "$(id -u)" != 0 ] || drop=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+
+# start_stores: PostgreSQL and Redis on Unix sockets in the directory, untouched by tagalong.
+start_stores() {
+	local bin try
+	bin=$(echo /usr/lib/postgresql/*/bin)
+	mkdir "$directory/db"
+	[ "${#drop[@]}" = 0 ] || chown nobody:nogroup "$directory/db"
+	${drop[@]+"${drop[@]}"} "$bin/initdb" -D "$directory/db/data" -U shop -A trust --no-sync >"$directory/initdb.log"
+	${drop[@]+"${drop[@]}"} "$bin/postgres" -D "$directory/db/data" -k "$directory/db" -c listen_addresses= \
+		>"$directory/postgres.log" 2>&1 &
+	stores+=($!)
+	/usr/bin/redis-server --port 0 --unixsocket "$directory/redis.sock" --save '' --dir "$directory" \
+		>"$directory/redis.log" 2>&1 &
+	stores+=($!)
+	for try in $(seq 200); do
+		if psql -qX -h "$directory/db" -U shop -d postgres -c 'SELECT 1' >/dev/null 2>&1 &&
+			[ -S "$directory/redis.sock" ]; then
+			psql -qX -h "$directory/db" -U shop -d postgres -f "$here/schema.sql"
+			return
+		fi
+		sleep 0.05
+	done
+	echo "the stores don't start (after $try attempts):" >&2
+	cat "$directory/postgres.log" "$directory/redis.log" >&2
+	exit 1
+}
+
 rm -rf "$build/demo"
 mkdir -p "$build/demo"
 sed -e "s|DIRECTORY|$directory|; s|GATEWAY_PORT|$gateway_port|; s|SHOP_PORT|$shop_port|" \
 	"$here/nginx.conf" >"$directory/nginx.conf"
 
-say 'Three unmodified programs, each started by: tagalong run --service NAME -- COMMAND'
+say 'PostgreSQL and Redis as they are, and three unmodified programs, each started by: tagalong run --service NAME -- COMMAND'
+start_stores
+export DATABASE="host=$directory/db user=shop dbname=postgres" CACHE=$directory/redis.sock
 PORT=$stock_port serve stock "$stock_port" /usr/bin/python3 "$here/stock.py"
 STOCK=http://127.0.0.1:$stock_port serve shop "$shop_port" /usr/bin/gunicorn --log-level warning \
 	--workers 2 --chdir "$here" --bind "127.0.0.1:$shop_port" shop:app
@@ -79,6 +117,8 @@ url=http://127.0.0.1:$gateway_port
 ask 'a product' "$url/products/apple"
 ask 'an order of two products' "$url/orders" --json '{"apple": 2, "bread": 1}'
 ask 'a slow product, with an ID of our own' "$url/products/cheese" -H 'X-Request-ID: demo-slow-1'
+ask 'a report with a query for each of its lines' "$url/report"
+ask 'a page with a wrong statement' "$url/customers/jane"
 ask 'an order that fails two services further' "$url/orders" --json '{"bread": 50}'
 ask 'a product that does not exist' "$url/products/caviar"
 printf '  and 24 more, 8 at a time\n'
