@@ -7,6 +7,7 @@
 #include "preload/attach.h"
 #include "preload/memcached.h"
 #include "preload/message.h"
+#include "preload/mysql.h"
 #include "preload/operation.h"
 #include "preload/pgwire.h"
 #include "preload/pool.h"
@@ -21,6 +22,7 @@ struct database {
 	uint64_t ahead; /* bytes of requests that were looked at, but not sent yet */
 	union {
 		struct pgwire pgwire;
+		struct mysql mysql;
 		struct resp resp;
 		struct memcached memcached;
 	} wire;
@@ -50,6 +52,7 @@ static int protocol_of(enum wire_way way, const char *at, size_t size)
 		{pgwire_looks_like, SPAN_POSTGRESQL, WIRE_REQUEST},
 		{resp_looks_like, SPAN_REDIS, WIRE_REQUEST},
 		{memcached_looks_like, SPAN_MEMCACHED, WIRE_REQUEST},
+		{mysql_looks_like, SPAN_MYSQL, WIRE_REPLY},
 	};
 	int result = 0;
 
@@ -100,7 +103,7 @@ static enum wire_result feed(struct database *database, enum wire_way way, const
 		return memcached_feed(&database->wire.memcached, way, at, size, &operation_calls,
 				      to);
 	default:
-		return WIRE_BAD;
+		return mysql_feed(&database->wire.mysql, way, at, size, &operation_calls, to);
 	}
 }
 

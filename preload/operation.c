@@ -178,7 +178,7 @@ static void take_kind(struct operations *operations, const struct wire_request *
 			take_namespace(operations);
 		break;
 	case WIRE_PREPARE:
-		if (operations->by_flush)
+		if (operations->by_flush || request->name_size)
 			statements_keep(operations->owner, request->name, request->name_size,
 					operations->text, operations->text_size);
 		if (!operations->count)
@@ -271,7 +271,10 @@ static void request_done(void *to, const struct wire_request *request)
 	struct exchange *exchange;
 
 	if (request->kind == WIRE_CLOSE_NAME) {
-		statements_forget(operations->owner, request->name, request->name_size);
+		if (request->name_size || operations->by_flush)
+			statements_forget(operations->owner, request->name, request->name_size);
+		else
+			operations->owner = statements_owner();
 		operations->in_request = 0;
 		return;
 	}
