@@ -287,10 +287,11 @@ static void request_done(void *to, const struct wire_request *request)
 		end_mask(operations, exchange);
 	operations->in_request = 0;
 	exchange->replies_due += request->replies;
-	join_operation(operations, request);
-	take_kind(operations, request);
-	if (request->kind != WIRE_SESSION)
+	if (request->kind != WIRE_SESSION) {
+		join_operation(operations, request);
 		operations->told = 1;
+	}
+	take_kind(operations, request);
 	if (request->kind == WIRE_CANCEL) {
 		close_unit(operations, exchange);
 		conn_end_first(feed->conn, sys_now_ns());
