@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
+from tagalong_e2e.databases import Databases  # noqa: E402
 from tagalong_e2e.machine import Machine  # noqa: E402
 from tagalong_e2e.postgres import Postgres  # noqa: E402
 from tagalong_e2e.raw import CannedServer  # noqa: E402
@@ -54,6 +55,14 @@ def postgres():
     one = Postgres()
     yield one
     one.close()
+
+
+@pytest.fixture(scope="session")
+def databases():
+    """Servers of databases, started when a test asks for one."""
+    several = Databases()
+    yield several
+    several.close()
 
 
 @pytest.fixture

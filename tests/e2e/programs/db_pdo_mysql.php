@@ -1,0 +1,26 @@
+<?php
+// db_pdo_mysql.php - a list of statements through PDO, which prepares on the server if told so.
+$db = new PDO(sprintf('mysql:host=%s;port=%s;dbname=%s', getenv('DB_HOST'), getenv('DB_PORT'), getenv('DB_NAME')),
+    getenv('DB_USER'), getenv('DB_PASSWORD'),
+    [PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION, PDO::ATTR_EMULATE_PREPARES => false]);
+$db->query("SELECT id, name FROM items WHERE name = 'sEcReT-1' OR id > 424242")->fetchAll();
+$byId = $db->prepare('SELECT name FROM items WHERE id = ?');
+for ($number = 1; $number <= 3; $number++) {
+    $byId->execute([$number]);
+    $byId->fetchAll();
+}
+foreach (["SELEC 'sEcReT-2'", "INSERT INTO items (id, name) VALUES (1, 'sEcReT-3')"] as $wrong) {
+    try {
+        $db->exec($wrong);
+    } catch (PDOException $error) {
+        echo $error->errorInfo[1], "\n";
+    }
+}
+$db->beginTransaction();
+$db->prepare('UPDATE items SET name = ? WHERE id = 2')->execute(['sEcReT-4']);
+$db->rollBack();
+$insert = $db->prepare('INSERT INTO items (id, name) VALUES (?, ?)');
+for ($number = 10; $number < 13; $number++) {
+    $insert->execute([$number, "sEcReT-$number"]);
+}
+echo count($db->query('SELECT id FROM items ORDER BY id')->fetchAll()), "\n";
