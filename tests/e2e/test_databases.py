@@ -5,7 +5,10 @@ from collections import Counter
 import pytest
 
 from tagalong_e2e.databases import DATABASE, OLD_USER
+from tagalong_e2e.driver import Request, drive
+from tagalong_e2e.machine import free_port
 from tagalong_e2e.operations import check_common, commands, masked, operations, run_traced, words_of
+from tagalong_e2e.programs import stop_front
 
 SESSION = {"auth", "hello", "client|setname", "client|setinfo", "reset", "quit"}
 
@@ -69,6 +72,25 @@ def test_every_statement_of_pgbench_is_told(machine, collector, databases, mode)
     assert Counter(one.text for one in found) == Counter(masked(text) for text in server.asked())
     assert sum(one.text.startswith("UPDATE pgbench_accounts") for one in found) == 200
     assert not [one for one in found if one.status]
+
+
+@pytest.mark.parametrize("program", ["db_pymysql.py", "db_mysqldb.py", "db_mysql2.js", "db_pdo_mysql.php"])
+def test_statements_of_a_mysql_driver_are_told_once(machine, collector, databases, program):
+    server = databases.get("mariadb")
+    output, spans = run_traced(machine, collector, server, words_of(program))
+    asked = server.asked()
+    check_common(spans, server, "mariadb")
+    check_summaries(spans)
+    found = [one for one in executed(spans) if one.text]
+    # The server leaves out a space at the end.
+    assert [one.text.rstrip() for one in found] == [
+        masked(text, True) for what, text in asked if what in ("Query", "Execute")]
+    check_statements(found, output)
+    prepared = [one for one in operations(spans) if one.name == "PREPARE"]
+    assert len(prepared) == sum(what == "Prepare" for what, _ in asked)
+    changes = [span["attributes"]["db.namespace"] for span in spans if "db.query.text" not in span["attributes"]]
+    assert len(changes) == sum(what == "Init DB" for what, _ in asked)
+    assert {span["attributes"]["db.namespace"] for span in spans} == ({DATABASE, "mysql"} if changes else {DATABASE})
 
 
 @pytest.mark.parametrize("program", ["db_redis.py", "db_ioredis.js", "db_redis.php"])
@@ -139,3 +161,30 @@ def test_commands_of_a_memcached_driver_are_told_once(machine, collector, databa
     assert {"set user:1 ? ? ?", "get user:1 user:2", "incr counter ?", "delete user:2"} <= {one.text for one in found}
     failed = [(one.text, one.status) for one in found if one.status]
     assert failed == ([("incr user:1 ?", "CLIENT_ERROR")] if program == "db_pymemcache.py" else [])
+
+
+def test_operations_belong_to_the_request_that_is_served(machine, collector, databases):
+    servers = {kind: databases.get(kind) for kind in ("postgres", "mariadb", "redis", "memcached")}
+    port = free_port()
+    env = {**servers["postgres"].variables(), "DB_OLD_USER": OLD_USER, "PORT": port,
+           **{f"{kind.upper()}_PORT": server.port for kind, server in servers.items()}}
+    front = machine.start_server(words_of("db_front.py"), port,
+                                 {"service": "front", "endpoint": collector.endpoint}, env)
+    requests = [Request(f"/n{number}") for number in range(60)]
+    drive(port, requests, concurrency=6)
+    stop_front(machine, front)
+    spans = collector.spans()
+    served = {span["span"]: span for span in spans if span["kind"] == 2}
+    assert Counter(span["attributes"]["url.path"] for span in served.values()) == {
+        request.path: 1 for request in requests}
+    told = Counter()
+    for span in spans:
+        name = re.search(r"\b(n\d+)$", span["attributes"].get("db.query.text", ""))
+        if not name or span["attributes"].get("db.operation.name") == "PREPARE":
+            continue
+        assert served[span["parent"]]["attributes"]["url.path"] == "/" + name.group(1), span
+        assert served[span["parent"]]["trace"] == span["trace"]
+        assert "tagalong.parent.guess" not in span["attributes"]
+        told[name.group(1), span["attributes"]["db.system.name"]] += 1
+    wanted = {"postgresql": 2, "mariadb": 1, "redis": 1, "memcached": 1}
+    assert told == {(request.path[1:], system): count for request in requests for system, count in wanted.items()}
