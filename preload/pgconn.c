@@ -81,6 +81,13 @@ const struct libpq *pgconn_libpq(const struct pg_conn *conn)
 	return place < CONNECTIONS ? states[place].libpq : NULL;
 }
 
+int pgconn_socket(const struct pg_conn *conn)
+{
+	const struct libpq *libpq = pgconn_libpq(conn);
+
+	return libpq ? libpq->socket(conn) : -1;
+}
+
 struct pgconn *pgconn_find(const struct pg_conn *conn)
 {
 	uint32_t place = look_up(conn);

@@ -53,6 +53,9 @@ void pgconn_unlock(struct pgconn *state);
 /* Forgets it; what is in flight ends as closed by the program. */
 void pgconn_forget(const struct pg_conn *conn);
 
+/* Its socket; -1: none, or it is not tracked. */
+int pgconn_socket(const struct pg_conn *conn);
+
 /* The queue of exchanges in flight. */
 void pgconn_push(struct pgconn *state, struct exchange *exchange);
 struct exchange *pgconn_first(const struct pgconn *state);

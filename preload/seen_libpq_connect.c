@@ -142,20 +142,28 @@ int around_PQresetPoll(const struct caller *caller, struct pg_conn *conn)
 	return result;
 }
 
-/* Before the real call, which frees it: the next connection may have its address. */
+/*
+ * Forgotten before the real call, which frees it: the next connection may have its address. What
+ * gets the number of its socket next is looked at afresh.
+ */
 void around_PQfinish(const struct caller *caller, struct pg_conn *conn)
 {
 	struct pgcall call;
+	int fd;
 
 	if (!pgcall_enter(&call, caller, conn, __builtin_frame_address(0))) {
 		HOOK_REAL(PQfinish, caller)(conn);
 		return;
 	}
+	fd = pgconn_socket(conn);
 	pgconn_forget(conn);
 	pgcall_pass(&call);
 	HOOK_REAL(PQfinish, caller)(conn);
-	if (pgcall_back(&call))
-		pgcall_leave(&call);
+	if (!pgcall_back(&call))
+		return;
+	if (fd >= 0 && fd_entry(fd) == FD_OTHER)
+		fd_reset(fd, FD_UNKNOWN);
+	pgcall_leave(&call);
 }
 
 /* ---- cancelling --------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -380,6 +381,24 @@ def test_statements_belong_to_the_request_that_made_them(machine, collector, pos
         below = [brief(span) for span in database_spans(collector) if span["parent"] == request["span"]]
         assert below == [CONNECT, *[statement("SELECT ?", 1)] * 3]
     assert len(database_spans(collector)) == 16
+
+
+def test_statements_of_an_event_loop_belong_to_their_requests(machine, collector, postgres):
+    port = free_port()
+    server = machine.start_server([BUILD / "tests" / "e2e" / "libpq_loop", str(port)], port,
+                                  {"service": "loop", "endpoint": collector.endpoint}, env=environment(postgres))
+    pages = [f"page{i}" for i in range(24)]
+    with ThreadPoolExecutor(8) as pool:
+        for answer in pool.map(lambda page: exchange(port, f"GET /{page} HTTP/1.1\r\nHost: x\r\n\r\n".encode()), pages):
+            assert answer.startswith(b"HTTP/1.1 200")
+    machine.stop(server)
+    requests = {span["span"]: span["attributes"]["url.path"].strip("/") for span in collector.spans()
+                if span["kind"] == 2}
+    assert sorted(requests.values()) == sorted(pages)
+    below = sorted((requests.get(span["parent"], "none"), brief(span)[1] or brief(span)[0])
+                   for span in database_spans(collector))
+    assert below == sorted((page, text) for page in pages for text in (
+        "CONNECT", f"SELECT ?, pg_sleep(?) AS {page}_first", f"SELECT ?, pg_sleep(?) AS {page}_second"))
 
 
 if __name__ == "__main__":
