@@ -36,8 +36,8 @@ static int descriptor(const struct tls_session *session)
 {
 	uintptr_t transport = DESCRIPTORS;
 
-	if (gnutls(session)->gnutls_transport_get_ptr)
-		transport = (uintptr_t)gnutls(session)->gnutls_transport_get_ptr(session->handle);
+	if (gnutls(session)->transport_get_ptr)
+		transport = (uintptr_t)gnutls(session)->transport_get_ptr(session->handle);
 	return transport && transport < DESCRIPTORS ? (int)transport : -1;
 }
 
@@ -46,8 +46,8 @@ static int client_random(const struct tls_session *session, uint8_t out[TLS_RAND
 	struct gnutls_datum client = {NULL, 0};
 	struct gnutls_datum server = {NULL, 0};
 
-	if (gnutls(session)->gnutls_session_get_random)
-		gnutls(session)->gnutls_session_get_random(session->handle, &client, &server);
+	if (gnutls(session)->session_get_random)
+		gnutls(session)->session_get_random(session->handle, &client, &server);
 	if (client.size != TLS_RANDOM_SIZE)
 		return -1;
 	memcpy(out, client.data, TLS_RANDOM_SIZE);
@@ -57,7 +57,7 @@ static int client_random(const struct tls_session *session, uint8_t out[TLS_RAND
 static void describe(struct tls_session *session)
 {
 	const struct gnutls *library = gnutls(session);
-	int version = library->gnutls_protocol_get_version(session->handle);
+	int version = library->protocol_get_version(session->handle);
 	struct gnutls_datum protocol = {NULL, 0};
 	size_t size = sizeof(session->server_name);
 	unsigned type = 0;
@@ -66,21 +66,20 @@ static void describe(struct tls_session *session)
 		memcpy(session->version, "1.0", 4);
 		session->version[2] = (char)('0' + version - VERSION_TLS1_0);
 	}
-	if (library->gnutls_alpn_get_selected_protocol &&
-	    library->gnutls_alpn_get_selected_protocol(session->handle, &protocol) == 0 &&
+	if (library->alpn_get_selected_protocol &&
+	    library->alpn_get_selected_protocol(session->handle, &protocol) == 0 &&
 	    protocol.size <= sizeof(session->protocol)) {
 		memcpy(session->protocol, protocol.data, protocol.size);
 		session->protocol_size = (uint8_t)protocol.size;
 	}
 	/* Of a client it knows what was set, but does not tell. */
-	if (session->is_server && library->gnutls_server_name_get &&
-	    library->gnutls_server_name_get(session->handle, session->server_name, &size, &type,
-					    0) == 0 &&
+	if (session->is_server && library->server_name_get &&
+	    library->server_name_get(session->handle, session->server_name, &size, &type, 0) == 0 &&
 	    type == NAME_TYPE_HOST)
 		session->server_name_size =
 			(uint8_t)strnlen(session->server_name, sizeof(session->server_name));
-	session->resumed = library->gnutls_session_is_resumed &&
-			   library->gnutls_session_is_resumed(session->handle) != 0;
+	session->resumed =
+		library->session_is_resumed && library->session_is_resumed(session->handle) != 0;
 }
 
 static const char *why(const struct tls_session *session, long result)
@@ -88,11 +87,11 @@ static const char *why(const struct tls_session *session, long result)
 	const struct gnutls *library = gnutls(session);
 	const char *alert = NULL;
 
-	if (result == E_FATAL_ALERT && library->gnutls_alert_get && library->gnutls_alert_get_name)
-		alert = library->gnutls_alert_get_name(library->gnutls_alert_get(session->handle));
-	if (alert || !library->gnutls_strerror)
+	if (result == E_FATAL_ALERT && library->alert_get && library->alert_get_name)
+		alert = library->alert_get_name(library->alert_get(session->handle));
+	if (alert || !library->strerror)
 		return alert;
-	return library->gnutls_strerror((int)result);
+	return library->strerror((int)result);
 }
 
 enum tls_outcome gnutls_outcome(const struct tls_session *session, long result)
@@ -106,7 +105,7 @@ enum tls_outcome gnutls_outcome(const struct tls_session *session, long result)
 	case E_PREMATURE_TERMINATE:
 		return TLS_BROKEN;
 	default:
-		return gnutls(session)->gnutls_error_is_fatal((int)result) ? TLS_FAILED : TLS_AGAIN;
+		return gnutls(session)->error_is_fatal((int)result) ? TLS_FAILED : TLS_AGAIN;
 	}
 }
 

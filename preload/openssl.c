@@ -22,26 +22,25 @@ static const struct openssl *openssl(const struct tls_session *session)
 
 static int established(const struct tls_session *session)
 {
-	return openssl(session)->SSL_is_init_finished(session->handle);
+	return openssl(session)->is_init_finished(session->handle);
 }
 
 static int is_server(const struct tls_session *session)
 {
-	return openssl(session)->SSL_is_server(session->handle);
+	return openssl(session)->is_server(session->handle);
 }
 
 static int descriptor(const struct tls_session *session)
 {
-	return openssl(session)->SSL_get_rfd ? openssl(session)->SSL_get_rfd(session->handle) : -1;
+	return openssl(session)->get_rfd ? openssl(session)->get_rfd(session->handle) : -1;
 }
 
 static int client_random(const struct tls_session *session, uint8_t out[TLS_RANDOM_SIZE])
 {
 	const struct openssl *library = openssl(session);
 
-	if (!library->SSL_get_client_random ||
-	    library->SSL_get_client_random(session->handle, out, TLS_RANDOM_SIZE) !=
-		    TLS_RANDOM_SIZE)
+	if (!library->get_client_random ||
+	    library->get_client_random(session->handle, out, TLS_RANDOM_SIZE) != TLS_RANDOM_SIZE)
 		return -1;
 	return 0;
 }
@@ -49,7 +48,7 @@ static int client_random(const struct tls_session *session, uint8_t out[TLS_RAND
 static void describe(struct tls_session *session)
 {
 	const struct openssl *library = openssl(session);
-	int version = library->SSL_version(session->handle);
+	int version = library->version(session->handle);
 	const unsigned char *protocol = NULL;
 	unsigned size = 0;
 	const char *name;
@@ -58,21 +57,19 @@ static void describe(struct tls_session *session)
 		memcpy(session->version, "1.0", 4);
 		session->version[2] = (char)('0' + version - VERSION_1_0);
 	}
-	if (library->SSL_get0_alpn_selected)
-		library->SSL_get0_alpn_selected(session->handle, &protocol, &size);
+	if (library->get0_alpn_selected)
+		library->get0_alpn_selected(session->handle, &protocol, &size);
 	if (protocol && size <= sizeof(session->protocol)) {
 		memcpy(session->protocol, protocol, size);
 		session->protocol_size = (uint8_t)size;
 	}
-	name = library->SSL_get_servername
-		       ? library->SSL_get_servername(session->handle, NAME_TYPE_HOST)
-		       : NULL;
+	name = library->get_servername ? library->get_servername(session->handle, NAME_TYPE_HOST)
+				       : NULL;
 	if (name) {
 		session->server_name_size = (uint8_t)strnlen(name, sizeof(session->server_name));
 		memcpy(session->server_name, name, session->server_name_size);
 	}
-	session->resumed =
-		library->SSL_session_reused && library->SSL_session_reused(session->handle) == 1;
+	session->resumed = library->session_reused && library->session_reused(session->handle) == 1;
 }
 
 static const char *why(const struct tls_session *session, long result)
@@ -80,23 +77,23 @@ static const char *why(const struct tls_session *session, long result)
 	const struct openssl *library = openssl(session);
 
 	(void)result;
-	if (!library->ERR_peek_last_error || !library->ERR_reason_error_string)
+	if (!library->peek_last_error || !library->reason_error_string)
 		return NULL;
-	return library->ERR_reason_error_string(library->ERR_peek_last_error());
+	return library->reason_error_string(library->peek_last_error());
 }
 
 enum tls_outcome openssl_outcome(const struct tls_session *session, int result)
 {
 	const struct openssl *library = openssl(session);
 
-	switch (library->SSL_get_error(session->handle, result)) {
+	switch (library->get_error(session->handle, result)) {
 	case ERROR_ZERO_RETURN:
 		return TLS_END;
 	case ERROR_SYSCALL:
 		return TLS_BROKEN;
 	case ERROR_SSL:
-		if (library->ERR_peek_last_error &&
-		    REASON(library->ERR_peek_last_error()) == REASON_END_OF_FILE)
+		if (library->peek_last_error &&
+		    REASON(library->peek_last_error()) == REASON_END_OF_FILE)
 			return TLS_BROKEN;
 		return TLS_FAILED;
 	default:
@@ -106,7 +103,7 @@ enum tls_outcome openssl_outcome(const struct tls_session *session, int result)
 
 int openssl_writes_partly(const struct tls_session *session)
 {
-	return openssl(session)->SSL_ctrl(session->handle, CTRL_MODE, 0, NULL) & MODE_PARTIAL_WRITE;
+	return openssl(session)->ctrl(session->handle, CTRL_MODE, 0, NULL) & MODE_PARTIAL_WRITE;
 }
 
 static const char *const names[] = {

@@ -157,8 +157,8 @@ ssize_t around_gnutls_record_recv_packet(const struct caller *caller, void *hand
 	if (!begin(caller, &call, handle, __builtin_frame_address(0), 1))
 		return HOOK_REAL(gnutls_record_recv_packet, caller)(handle, packet);
 	result = HOOK_REAL(gnutls_record_recv_packet, caller)(handle, packet);
-	if (result > 0 && tls_copy(call.session)->gnutls.gnutls_packet_get)
-		tls_copy(call.session)->gnutls.gnutls_packet_get(*packet, &datum, NULL);
+	if (result > 0 && tls_copy(call.session)->gnutls.packet_get)
+		tls_copy(call.session)->gnutls.packet_get(*packet, &datum, NULL);
 	read_done(&call, result, datum.data);
 	return result;
 }

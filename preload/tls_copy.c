@@ -37,7 +37,7 @@ static const struct tls_copy *add_copy(const struct tls_copy *from)
 	uint32_t count = atomic_load(&copy_count);
 
 	for (uint32_t i = 0; i < count && i < COPIES; i++)
-		if (memcmp(&copies[i], from, sizeof(*from)) == 0)
+		if (memcmp(copies[i].functions, from->functions, sizeof(from->functions)) == 0)
 			return &copies[i];
 	count = atomic_fetch_add(&copy_count, 1);
 	if (count >= COPIES) {

@@ -5,8 +5,8 @@
 
 /*
  * The libraries' own headers are not used: a process may hold several versions, and all that is
- * needed are these few functions on opaque pointers, named as the library names them. None of them
- * changes a session or the thread's error queue.
+ * needed are these few functions on opaque pointers, named as the library does without its prefix.
+ * None of them changes a session or the thread's error queue.
  */
 
 #include <stddef.h>
@@ -15,19 +15,19 @@
 #include "preload/tls.h"
 
 struct openssl {
-	int (*SSL_get_error)(const void *ssl, int result);
-	int (*SSL_is_init_finished)(const void *ssl);
-	int (*SSL_is_server)(const void *ssl);
-	int (*SSL_version)(const void *ssl);
-	long (*SSL_ctrl)(void *ssl, int command, long number, void *pointer);
+	int (*get_error)(const void *ssl, int result);
+	int (*is_init_finished)(const void *ssl);
+	int (*is_server)(const void *ssl);
+	int (*version)(const void *ssl);
+	long (*ctrl)(void *ssl, int command, long number, void *pointer);
 	/* The rest may be missing. */
-	int (*SSL_get_rfd)(const void *ssl);
-	int (*SSL_session_reused)(const void *ssl);
-	size_t (*SSL_get_client_random)(const void *ssl, unsigned char *out, size_t size);
-	const char *(*SSL_get_servername)(const void *ssl, int type);
-	void (*SSL_get0_alpn_selected)(const void *ssl, const unsigned char **at, unsigned *size);
-	unsigned long (*ERR_peek_last_error)(void);
-	const char *(*ERR_reason_error_string)(unsigned long error);
+	int (*get_rfd)(const void *ssl);
+	int (*session_reused)(const void *ssl);
+	size_t (*get_client_random)(const void *ssl, unsigned char *out, size_t size);
+	const char *(*get_servername)(const void *ssl, int type);
+	void (*get0_alpn_selected)(const void *ssl, const unsigned char **at, unsigned *size);
+	unsigned long (*peek_last_error)(void);
+	const char *(*reason_error_string)(unsigned long error);
 };
 
 struct gnutls_datum {
@@ -36,20 +36,20 @@ struct gnutls_datum {
 };
 
 struct gnutls {
-	int (*gnutls_error_is_fatal)(int error);
-	int (*gnutls_protocol_get_version)(void *session);
+	int (*error_is_fatal)(int error);
+	int (*protocol_get_version)(void *session);
 	/* The rest may be missing. */
-	void *(*gnutls_transport_get_ptr)(void *session);
-	int (*gnutls_session_is_resumed)(void *session);
-	void (*gnutls_session_get_random)(void *session, struct gnutls_datum *client,
-					  struct gnutls_datum *server);
-	int (*gnutls_server_name_get)(void *session, void *out, size_t *size, unsigned *type,
-				      unsigned index);
-	int (*gnutls_alpn_get_selected_protocol)(void *session, struct gnutls_datum *out);
-	void (*gnutls_packet_get)(void *packet, struct gnutls_datum *out, unsigned char *sequence);
-	int (*gnutls_alert_get)(void *session);
-	const char *(*gnutls_alert_get_name)(int alert);
-	const char *(*gnutls_strerror)(int error);
+	void *(*transport_get_ptr)(void *session);
+	int (*session_is_resumed)(void *session);
+	void (*session_get_random)(void *session, struct gnutls_datum *client,
+				   struct gnutls_datum *server);
+	int (*server_name_get)(void *session, void *out, size_t *size, unsigned *type,
+			       unsigned index);
+	int (*alpn_get_selected_protocol)(void *session, struct gnutls_datum *out);
+	void (*packet_get)(void *packet, struct gnutls_datum *out, unsigned char *sequence);
+	int (*alert_get)(void *session);
+	const char *(*alert_get_name)(int alert);
+	const char *(*strerror)(int error);
 };
 
 struct tls_copy {

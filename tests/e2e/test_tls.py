@@ -52,6 +52,12 @@ CLIENTS = {
     "curl-big": (["sh", "-c", BIG], 1, ANSWER),
     "git": (["git", "ls-remote", "URL/nothing"], 1, CLOSING),
     "wget": (["wget", "-q", "--no-proxy", "--ca-certificate=CA", "-O", "-", "URL/a?b=c", "URL/d"], 2, ANSWER),
+    "php-stream": (["php", "-d", "openssl.cafile=CA", "-r", "echo file_get_contents($argv[1] . '/a');", "--", "URL"],
+                   1, CLOSING),
+    "php-curl": (["php", "-d", "curl.cainfo=CA", "-r", "$c = curl_init($argv[1] . '/a'); curl_exec($c); curl_exec($c);",
+                  "--", "URL"], 2, ANSWER),
+    "ruby": (["ruby", "-rnet/http", "-e", "u = URI(ARGV[0]); Net::HTTP.start(u.host, u.port, use_ssl: true) { |h|"
+              " h.get('/a'); h.post('/b', 'body', 'Content-Type' => 'text/plain') }", "URL"], 2, ANSWER),
     "python-urllib": ([PYTHON, "-c", URLLIB, "URL"], 2, CLOSING),
     "python-requests": ([PYTHON, "-c", REQUESTS, "URL"], 3, ANSWER),
     "python-aiohttp": ([PYTHON, "-c", AIOHTTP, "URL"], 3, ANSWER),
@@ -150,6 +156,29 @@ def test_every_link_is_right(machine, collector, full, certificates, front):
     assert tally["server right"] == len(requests)
 
 
+def test_chain_of_encrypted_services_is_one_trace(machine, collector, certificates):
+    backend, records = programs.start_recorder(machine, certificates.server)
+    gunicorn, behind = programs.start_front(machine, tls.FRONTS[3], backend, collector.endpoint, "https://localhost")
+    nginx, port = programs.start_front(machine, tls.FRONTS[0], behind, collector.endpoint, "https://localhost")
+    requests = make_requests(320, tls.FRONTS[3].kinds, seed=13)
+    drive(port, requests, 64, encrypted=certificates.client_context())
+    programs.stop_front(machine, nginx)
+    programs.stop_front(machine, gunicorn)
+    spans = {(span["resource"]["service.name"], span["kind"], span["span"]): span for span in collector.spans()}
+    served = [span for (service, kind, _), span in spans.items() if (service, kind) == ("gunicorn", SERVER)]
+    assert len(served) == len(requests)
+    for span in served:
+        sent = spans["nginx", CLIENT, span["parent"]]
+        front = spans["nginx", SERVER, sent["parent"]]
+        assert {span["trace"], sent["trace"], front["trace"]} == {span["trace"]}
+        assert span["attributes"]["url.path"] == front["attributes"]["url.path"]
+    called = [span for (service, kind, _), span in spans.items() if (service, kind) == ("gunicorn", CLIENT)]
+    assert len(called) == len(records())
+    for span in called:
+        asked = spans["gunicorn", SERVER, span["parent"]]
+        assert f"{asked['attributes']['url.path']}." in span["attributes"]["url.full"]
+
+
 # ---- handshakes
 
 
@@ -205,20 +234,24 @@ def test_early_data_is_a_request_like_any_other(machine, collector, certificates
         machine, collector.endpoint, "ssl_early_data on; ssl_session_cache shared:one:1m;",
         "return 200 'early=$ssl_early_data\\n';")
     client = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-tls1_3", "-quiet",
-              "-CAfile", certificates.authority]
+              "-CAfile", certificates.authority, "-ign_eof"]
     (machine.directory / "plain").write_bytes(END)
-    first = machine.run(["sh", "-c", '"$@" -sess_out session -ign_eof <plain', "sh", *client])
-    assert "early=\n" in first.stdout
     (machine.directory / "early").write_bytes(END.replace(b"/n/1/e", b"/n/1/early"))
-    second = machine.run([*client, "-sess_in", "session", "-early_data", "early", "-ign_eof"])
+    # On a busy machine the handshake may be complete before nginx turns to the request.
+    for tries in range(1, 8):
+        first = machine.run(["sh", "-c", '"$@" -sess_out session <plain', "sh", *client])
+        assert "early=\n" in first.stdout
+        second = machine.run([*client, "-sess_in", "session", "-early_data", "early"])
+        assert len(re.findall("X-Request-ID: ", second.stdout)) == 1
+        if "early=1\n" in second.stdout:
+            break
     machine.stop(process)
     assert "early=1\n" in second.stdout
-    assert len(re.findall("X-Request-ID: ", second.stdout)) == 1
-    spans = of(collector.wait(2), SERVER)
-    assert [span["attributes"]["url.path"] for span in spans] == ["/n/1/e", "/n/1/early"]
-    assert [span["attributes"]["http.response.status_code"] for span in spans] == [200, 200]
-    assert spans[1]["attributes"]["tls.resumed"] is True
-    assert spans[1]["attributes"]["network.peer.address"] == "127.0.0.1"
+    spans = of(collector.wait(2 * tries), SERVER)
+    assert [span["attributes"]["url.path"] for span in spans] == ["/n/1/e", "/n/1/early"] * tries
+    assert {span["attributes"]["http.response.status_code"] for span in spans} == {200}
+    assert spans[-1]["attributes"]["tls.resumed"] is True
+    assert spans[-1]["attributes"]["network.peer.address"] == "127.0.0.1"
 
 
 def test_failed_handshakes_are_spans_on_both_sides(machine, collector, certificates):

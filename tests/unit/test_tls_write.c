@@ -244,7 +244,7 @@ static void a_full_socket_at_every_record_changes_nothing(void **state)
 				send_response(way, text, size, size);
 				fresh(refuse & 1 ? RECORD : 5000, mode & 1, mode >> 1);
 				library.refuse_each = 2;
-				send_response(way, text, size, refuse * 10);
+				send_response(way, text, size, (size_t)refuse * 10);
 			}
 }
 
@@ -287,12 +287,12 @@ static void gnutls_goes_on_with_the_same_or_with_nothing(void **state)
 	(void)state;
 	for (enum way way = BY_SEND; way <= BY_SEND_NOTHING; way++)
 		for (unsigned refuse = 1; refuse < 12; refuse++) {
-			fresh(refuse * 9, 0, 1);
+			fresh((size_t)refuse * 9, 0, 1);
 			library.refuse_each = 2;
 			send_request(way, sizeof(request) - 1);
 			fresh(RECORD, 0, 1);
 			library.refuse = refuse;
-			send_request(way, refuse * 6);
+			send_request(way, (size_t)refuse * 6);
 		}
 	/* Bodies that are kept count once. */
 	for (enum way way = BY_SEND; way <= BY_SEND_NOTHING; way++) {
