@@ -210,6 +210,7 @@ static enum wire_result request_close(struct pgwire *wire, const struct pgwire_e
 		break;
 	case 'c':
 	case 'f':
+		wire->copied = !wire->copying;
 		wire->copying = 0;
 		break;
 	default:

@@ -70,6 +70,7 @@ struct pgwire {
 	uint8_t open;     /* something was sent since the last flush */
 	uint8_t ended_by; /* the last unit: 'Q', 'F' or 'S' */
 	uint8_t copying;  /* the server takes copy data, and no Sync */
+	uint8_t copied;   /* the end of the data was sent before the server asked for it */
 	uint8_t resync;   /* it took the unit's Sync as copy data: another will come for it */
 	uint8_t failed;   /* the oldest unit */
 	uint8_t code_size;

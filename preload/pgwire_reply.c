@@ -94,6 +94,8 @@ static enum wire_result answered(struct pgwire *wire, const struct pgwire_ear *e
 static enum wire_result unit_answered(struct pgwire *wire, const struct pgwire_ear *ear)
 {
 	wire->failed = 0;
+	wire->copying = 0;
+	wire->copied = 0;
 	forget(wire);
 	if (!wire->ready) {
 		wire->ready = 1;
@@ -104,6 +106,17 @@ static enum wire_result unit_answered(struct pgwire *wire, const struct pgwire_e
 	wire->units--;
 	ear->calls->flushed(ear->to);
 	return WIRE_OK;
+}
+
+/* The server asks for copy data. Some clients do not wait for that, but send all at once. */
+static void copy_begin(struct pgwire *wire)
+{
+	if (wire->copied) {
+		wire->copied = 0;
+		return;
+	}
+	wire->copying = 1;
+	wire->resync = wire->units && wire->ended_by == 'S';
 }
 
 enum wire_result pgwire_reply_close(struct pgwire *wire, const struct pgwire_ear *ear)
@@ -121,8 +134,7 @@ enum wire_result pgwire_reply_close(struct pgwire *wire, const struct pgwire_ear
 	case 'Z':
 		return unit_answered(wire, ear);
 	case 'G':
-		wire->copying = 1;
-		wire->resync = wire->units && wire->ended_by == 'S';
+		copy_begin(wire);
 		return WIRE_OK;
 	case 'W':
 		return WIRE_STOP;

@@ -146,6 +146,25 @@ static const struct wire_talk conversations[] = {
 	  C(EXECUTE SYNC), S(SELECT_1 READY)}},
 	{"begin raw(SELECT 7) execute flush failed(42P01)+ flushed",
 	 {C(QUERY), S("G\0\0\0\x09\0\0\1\0\0"), C("f\0\0\0\x0bSECRET\0"), S(FAILED READY)}},
+	/* The data may be sent before the server asks for it, whether it will or not. */
+	{"begin raw(SELECT 7) execute flush reply:2+ flushed flush flushed",
+	 {C(QUERY "d\0\0\0\x0aSECRETc\0\0\0\4"),
+	  S("G\0\0\0\x09\0\0\1\0\0"
+	    "C\0\0\0\x0b"
+	    "COPY 2\0" READY),
+	  C(SYNC), S(READY)}},
+	{"begin run() flush reply:2+ flushed flush flushed",
+	 {C(EXECUTE "d\0\0\0\x0aSECRETc\0\0\0\4" SYNC),
+	  S("G\0\0\0\x09\0\0\1\0\0"
+	    "C\0\0\0\x0b"
+	    "COPY 2\0" READY),
+	  C(SYNC), S(READY)}},
+	{"begin raw(SELECT 7) execute flush failed(42P01)+ flushed begin run() flush reply:1+ "
+	 "flushed",
+	 {C(QUERY "d\0\0\0\x0aSECRETc\0\0\0\4"), S(FAILED READY), C(EXECUTE SYNC),
+	  S("G\0\0\0\x09\0\0\1\0\0"), C("c\0\0\0\4" SYNC),
+	  S("C\0\0\0\x0b"
+	    "COPY 1\0" READY)}},
 	{"begin run() flush reply:1+ flushed flush flushed",
 	 {C(EXECUTE SYNC), S("G\0\0\0\x09\0\0\1\0\0"), C("d\0\0\0\x0aSECRETc\0\0\0\4" SYNC),
 	  S("C\0\0\0\x0b"
