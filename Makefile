@@ -28,7 +28,7 @@ endif
 
 SHIM_SRC := $(wildcard preload/*.c)
 # These define libc's own names, so no test program may be linked with them.
-SHIM_HOOKS := preload/hook.c preload/custom.c preload/vfork.c preload/deepbind.c preload/caller.c preload/seen_process.c preload/init.c preload/seen_libpq.c preload/seen_libpq_connect.c preload/libpq.c
+SHIM_HOOKS := preload/hook.c preload/custom.c preload/vfork.c preload/deepbind.c preload/caller.c preload/seen_process.c preload/init.c preload/seen_libpq.c preload/seen_libpq_connect.c preload/libpq.c preload/pgcall.c preload/pgconnect.c
 SHIM_OBJ := $(SHIM_SRC:%.c=$(O)/%.o)
 SHIM_PURE := $(patsubst %.c,$(O)/%.o,$(filter-out $(SHIM_HOOKS),$(SHIM_SRC)))
 PROTO := $(wildcard exporter/proto/*.proto)
@@ -139,7 +139,7 @@ FUZZ_fuzz_sql_mask := $(addprefix preload/sql_,mask.c token.c word.c comment.c f
 FUZZ_fuzz_resp := $(wildcard preload/resp*.c) preload/wire_text.c tests/fuzz/transcript.c
 FUZZ_fuzz_memcached := $(wildcard preload/memcached*.c) preload/wire_text.c tests/fuzz/transcript.c
 FUZZ_fuzz_sql_summary := exporter/sql_summary.c
-FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_%,$(SHIM_SRC))
+FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_% preload/tls_copy.c,$(SHIM_SRC))
 FUZZ_WIRE := tests/fuzz/wire_target.c tests/unit/wire_log.c
 FUZZ_fuzz_pgwire := $(FUZZ_WIRE) $(filter preload/pgwire%,$(SHIM_SRC))
 FUZZ_fuzz_mysql := $(FUZZ_WIRE) $(filter preload/mysql%,$(SHIM_SRC))
