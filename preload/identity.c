@@ -189,7 +189,8 @@ static void make_request_id(struct thread *self, struct exchange *exchange)
 {
 	uint8_t random[16];
 
-	if (!conf.request_ids)
+	/* A database has no use for one, nor has a span without a parent that could share it. */
+	if (!conf.request_ids || exchange->is_operation)
 		return;
 	thread_random(self, random, sizeof(random));
 	request_id_format(random, exchange->request_id);

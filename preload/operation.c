@@ -7,6 +7,9 @@
 #include "preload/message.h"
 #include "preload/sys.h"
 
+/* Of a batch of the same command. */
+#define BATCH_TEXTS 2
+
 void operations_init(struct operations *operations, enum span_protocol protocol)
 {
 	memset(operations, 0, offsetof(struct operations, text));
@@ -298,6 +301,19 @@ static void request_done(void *to, const struct wire_request *request)
 	}
 }
 
+/* A batch of the same: more texts than the first ones say nothing new. */
+static int same(void *to)
+{
+	struct operations *operations = ((struct operation_feed *)to)->operations;
+	struct exchange *exchange = exchange_of(operations->unit);
+
+	if (!exchange || operations->count < BATCH_TEXTS)
+		return 0;
+	operations->count++;
+	exchange->replies_due++;
+	return 1;
+}
+
 /* The oldest unit is over. */
 static void end_first(const struct operation_feed *feed, struct exchange *exchange)
 {
@@ -410,6 +426,7 @@ const struct wire_calls operation_calls = {
 	.begin = begin,
 	.text = text,
 	.request = request_done,
+	.same = same,
 	.flush = flush,
 	.reply = reply,
 	.flushed = flushed,

@@ -27,6 +27,7 @@
 #include "preload/wire_text.h"
 
 #define RESP_DEPTH      16 /* of replies within replies; deeper ones are WIRE_BAD */
+#define RESP_HEAD_MAX   40 /* of a command that may be told as the same as the one before */
 #define RESP_EXCEPTIONS 8  /* runs of subscriptions that wait for their answers */
 
 /* A decimal number with its line end, as far as it was fed. */
@@ -64,7 +65,10 @@ struct resp {
 	uint8_t operation_size;
 	uint8_t name_size; /* of the operation's first word */
 	uint8_t silence;   /* enum silence: CLIENT REPLY */
-	char word[32];     /* the beginning of an argument that decides something */
+	uint8_t repeats;   /* one that begins with `head` is told by wire_calls.same */
+	uint8_t head_size;
+	char head[RESP_HEAD_MAX]; /* of the last request: up to the end of its name */
+	char word[32];            /* the beginning of an argument that decides something */
 	char operation[32];
 	struct wire_text text;
 

@@ -86,6 +86,16 @@ static inline int32_t resp_bulk_here(const char **at, const char *end, const cha
 	return size;
 }
 
+/* Keeps the head of a request, which begins at `at`, if it is there in full. */
+void resp_repeat_note(struct resp *wire, const char *at, const char *end);
+
+/*
+ * Takes requests that begin as the last one did, as long as they are there in full and
+ * wire_calls.same takes them; returns where that ends. Only while wire->repeats is set.
+ */
+const char *resp_repeat_take(struct resp *wire, const char *at, const char *end,
+			     const struct wire_calls *calls, void *to);
+
 /*
  * An argument of the request: its beginning, its bytes in pieces, its end. The end of an inline
  * command's name that is not known is WIRE_BAD.

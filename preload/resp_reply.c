@@ -340,12 +340,20 @@ static void skip_whole_bulks(struct resp *wire, const char **at, const char *end
 		--*left;
 }
 
-/* Likewise a string that is the reply itself. */
-static enum wire_result take_whole_bulk(struct resp *wire, const char **at, const char *end,
-					const struct wire_calls *calls, void *to)
+/* Likewise a status, a number or a string that is the reply itself. */
+static enum wire_result take_whole(struct resp *wire, const char **at, const char *end,
+				   const struct wire_calls *calls, void *to)
 {
 	const char *data;
 
+	if (**at == '+' || **at == ':') {
+		data = memchr(*at, '\n', (size_t)(end - *at));
+		if (!data)
+			return begin_element(wire, *(*at)++);
+		wire->top_type = (uint8_t) * *at;
+		*at = data + 1;
+		return answer(wire, calls, to);
+	}
 	if (resp_bulk_here(at, end, &data) < 0)
 		return begin_element(wire, *(*at)++);
 	wire->top_type = '$';
@@ -387,7 +395,7 @@ enum wire_result resp_feed_reply(struct resp *wire, const char *at, size_t size,
 			if (wire->depth)
 				result = begin_element(wire, *at++);
 			else
-				result = take_whole_bulk(wire, &at, end, calls, to);
+				result = take_whole(wire, &at, end, calls, to);
 			break;
 		case NUMBER:
 			result = take_number(wire, &at, end, calls, to);

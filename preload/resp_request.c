@@ -95,6 +95,8 @@ static enum wire_result end_request(struct resp *wire, const struct wire_calls *
 	memcpy(request.operation, wire->operation, sizeof(request.operation));
 	wire_text_tell(&wire->text, calls, to);
 	wire->state = START;
+	wire->repeats = special == RESP_PLAIN && wire->silence == SPEAKING && wire->head_size &&
+			calls->same;
 	calls->request(to, &request);
 	return WIRE_OK;
 }
@@ -297,6 +299,13 @@ enum wire_result resp_feed_request(struct resp *wire, const char *at, size_t siz
 	enum wire_result result = WIRE_OK;
 
 	while (at < end && result == WIRE_OK) {
+		if (wire->state == START && *at == '*') {
+			if (wire->repeats)
+				at = resp_repeat_take(wire, at, end, calls, to);
+			if (at == end)
+				break;
+			resp_repeat_note(wire, at, end);
+		}
 		switch (wire->state) {
 		case COUNT:
 			result = take_count(wire, &at, end, calls, to);

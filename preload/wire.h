@@ -80,6 +80,11 @@ struct wire_calls {
 	void (*text)(void *to, const char *at, size_t size, int raw);
 	void (*request)(void *to, const struct wire_request *request);
 	/*
+	 * Another request like the last one that was told, but for its arguments, was fed: 1 it is
+	 * counted, and that was all; 0 it is to be told in full. NULL is as 0. Redis only.
+	 */
+	int (*same)(void *to);
+	/*
 	 * PostgreSQL: the requests since the last one are answered together, by one reply each, and
 	 * then by wire_calls.flushed. Other protocols don't call it.
 	 */
