@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, accuracy; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, accuracy; all by default
 import os
 import re
 import signal
@@ -14,6 +14,7 @@ os.environ["TAGALONG_BUILD"] = str(Path(sys.argv[1]).resolve())
 sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).parent)]
 
 import sink  # noqa: E402
+import stores  # noqa: E402
 from tagalong_e2e import machine, programs  # noqa: E402
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
 from tagalong_e2e.driver import drive, make_requests  # noqa: E402
@@ -214,6 +215,10 @@ def measure_callgrind():
     row("instructions of the worker a request", f"{bare:.0f}", f"{traced:.0f}", f"+{traced - bare:.0f}", "watched")
 
 
+def measure_stores():
+    stores.measure(start_sink, row)
+
+
 def measure_accuracy():
     print("\nParents against the known tree, concurrency 64, kinds mixed; in % of the calls:\n")
     print(f"{'program':<20} {'calls':>6} {'right':>7} {'orphan':>7} {'marked':>7} {'wrong':>7} {'missing':>8} "
@@ -246,9 +251,9 @@ def measure_accuracy():
 
 
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "accuracy"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "accuracy"]
     print("Measuring, bare and traced in turns:", flush=True)
-    for part in ("nginx", "starts", "callgrind"):
+    for part in ("nginx", "starts", "callgrind", "stores"):
         if part in parts:
             globals()[f"measure_{part}"]()
     if ROWS:
