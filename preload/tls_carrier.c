@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "preload/database.h"
 #include "preload/fd.h"
 
 /* ClientHellos that a program moved itself, and whose session has not been asked for yet. */
@@ -83,6 +84,13 @@ void tls_associate(struct conn *conn, struct conn *carrier)
 	conn->connect_context = carrier->connect_context;
 	conn->connect_link = carrier->connect_link;
 	conn->connect_ns = carrier->connect_ns;
+	if (!carrier->database || carrier->role != ROLE_ENCRYPTED || conn->database)
+		return;
+	/* A log-in that began in the clear goes on. */
+	database_move(carrier, conn);
+	conn->first = carrier->first;
+	conn->last = carrier->last;
+	carrier->first = carrier->last = 0;
 }
 
 /* With the carrier locked. */
@@ -129,7 +137,9 @@ int tls_carries(struct thread *self, struct conn *carrier, int fd, const uint8_t
 	    conn_address(carrier, fd))
 		return 0;
 	put_hello(carrier, at + HELLO_RANDOM);
-	carrier->role = ROLE_OPAQUE;
+	/* What a database's log-in has told so far is the session's, once that is known. */
+	if (carrier->role != ROLE_ENCRYPTED)
+		carrier->role = ROLE_OPAQUE;
 	return 1;
 }
 
@@ -161,6 +171,7 @@ void tls_find_carrier(const struct tls_call *call)
 	if (carrier) {
 		if (conn_lock(carrier)) {
 			carried_by(call->session, carrier);
+			conn_finish(carrier);
 			conn_unlock(carrier);
 		}
 		conn_put(carrier);

@@ -147,7 +147,10 @@ static __attribute__((noinline)) void plan_chunk(const struct tls_writing *writi
 	if (tls_lock(writing->call)) {
 		replacing = conn->replacing;
 		rewrite_plan(self, conn, -1, &one, 1, &plan);
-		if (plan.edits && take_buffer(writer)) {
+		/* The next message of this call gets lines of its own. */
+		if (plan.extent < one.iov_len)
+			one.iov_len = piece->size = plan.extent;
+		if (plan.edits && !writing->plain && take_buffer(writer)) {
 			fill(writer, &plan, vector, rewrite_build(&plan, &one, 1, vector));
 			piece->at = chunk_of(writer);
 			piece->size = writer->size;
@@ -158,6 +161,16 @@ static __attribute__((noinline)) void plan_chunk(const struct tls_writing *writi
 		tls_unlock(writing->call);
 	}
 	thread_leave(self);
+}
+
+/* A body needs no look before it is sent, but for where it ends. */
+static void stop_at_message(const struct tls_writing *writing, struct piece *piece)
+{
+	struct iovec one = {(void *)piece->at, piece->size};
+	size_t extent = rewrite_extent(writing->call->conn, &one, 1);
+
+	if (extent && extent < piece->size)
+		piece->size = extent;
 }
 
 static void next_piece(const struct tls_writing *writing, struct piece *piece)
@@ -177,9 +190,13 @@ static void next_piece(const struct tls_writing *writing, struct piece *piece)
 	}
 	piece->at = writing->at ? (const char *)writing->at + writer->out : NULL;
 	piece->size = writing->size - writer->out;
-	/* Bodies need no look before they are sent; only writers change the phase. */
-	if (!writing->plain && piece->size && writing->call->conn->out.phase == PHASE_HEAD)
+	if (!piece->size)
+		return;
+	/* Only writers change the phase. */
+	if (writing->call->conn->out.phase == PHASE_HEAD)
 		plan_chunk(writing, piece);
+	else
+		stop_at_message(writing, piece);
 }
 
 /* The library could not take it. */

@@ -248,6 +248,31 @@ static void a_full_socket_at_every_record_changes_nothing(void **state)
 			}
 }
 
+static void each_of_several_messages_in_one_call_gets_its_line(void **state)
+{
+	char expected[1024] = "";
+	char text[1024] = "";
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		snprintf(text + strlen(text), 200, "%s", response);
+		snprintf(expected + strlen(expected), 200, "%.*s%s%s", (int)EMPTY_LINE(response),
+			 response, line, response + EMPTY_LINE(response));
+	}
+	for (unsigned mode = 0; mode < 4; mode++)
+		for (unsigned refuse = 0; refuse < 6; refuse++)
+			for (enum way way = BY_WRITE; way < WAYS; way++) {
+				fresh(RECORD, mode & 1, mode >> 1);
+				library.refuse = refuse;
+				for (int i = 0; i < 4; i++)
+					receive();
+				send_all(way, text, strlen(text), strlen(text));
+				assert_int_equal(library.violations, 0);
+				assert_int_equal(library.size, strlen(expected));
+				assert_memory_equal(library.out, expected, library.size);
+			}
+}
+
 static void no_more_records_than_the_bytes_need(void **state)
 {
 	static char text[MOST];
@@ -368,6 +393,8 @@ int main(void)
 		cmocka_unit_test_teardown(every_split_and_size_of_record_gives_the_same_bytes,
 					  tear_down),
 		cmocka_unit_test_teardown(a_full_socket_at_every_record_changes_nothing, tear_down),
+		cmocka_unit_test_teardown(each_of_several_messages_in_one_call_gets_its_line,
+					  tear_down),
 		cmocka_unit_test_teardown(no_more_records_than_the_bytes_need, tear_down),
 		cmocka_unit_test_teardown(a_head_larger_than_a_record_gets_its_lines, tear_down),
 		cmocka_unit_test_teardown(gnutls_goes_on_with_the_same_or_with_nothing, tear_down),

@@ -100,7 +100,7 @@ class Postgres(Server):
 
 
 class Maria(Server):
-    def __init__(self, machine):
+    def __init__(self, machine, *options):
         super().__init__(machine, "mariadb", "mysql")
         data, self.socket = self.directory / "data", self.directory / "s"
         self.log = self.directory / "general.log"
@@ -111,7 +111,7 @@ class Maria(Server):
                    f"--port={self.port}", "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=0",
                    "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M", "--general-log=1",
                    f"--general-log-file={self.log}", f"--pid-file={self.directory}/pid", "--local-infile=1",
-                   "--skip-name-resolve")
+                   "--skip-name-resolve", *options)
         machine_module.wait_for(lambda: self.admin("SELECT 1").endswith("1"), "MariaDB answers")
         self.admin(f"CREATE DATABASE {DATABASE}; CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'; "
                    f"GRANT ALL ON *.* TO '{USER}'@'127.0.0.1'")
