@@ -344,19 +344,23 @@ static void skip_whole_bulks(struct resp *wire, const char **at, const char *end
 static enum wire_result take_whole(struct resp *wire, const char **at, const char *end,
 				   const struct wire_calls *calls, void *to)
 {
-	const char *data;
+	const char *data = *at + 1;
+	char type = **at;
 
-	if (**at == '+' || **at == ':') {
-		data = memchr(*at, '\n', (size_t)(end - *at));
+	if (type == ':') {
+		data += data < end && *data == '-';
+		if (resp_number_here(&data, end) < 0)
+			return begin_element(wire, *(*at)++);
+		*at = data;
+	} else if (type == '+') {
+		data = memchr(data, '\n', (size_t)(end - data));
 		if (!data)
 			return begin_element(wire, *(*at)++);
-		wire->top_type = (uint8_t) * *at;
 		*at = data + 1;
-		return answer(wire, calls, to);
-	}
-	if (resp_bulk_here(at, end, &data) < 0)
+	} else if (resp_bulk_here(at, end, &data) < 0) {
 		return begin_element(wire, *(*at)++);
-	wire->top_type = '$';
+	}
+	wire->top_type = (uint8_t)type;
 	return answer(wire, calls, to);
 }
 

@@ -20,6 +20,7 @@ static void run(struct transcript *transcript, const uint8_t *data, size_t size,
 {
 	struct memcached wire;
 
+	memset(transcript, 0, sizeof(*transcript));
 	memset(&wire, 0, sizeof(wire));
 	transcript_run(transcript, feed, &wire, data, size, step);
 }

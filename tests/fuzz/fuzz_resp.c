@@ -19,8 +19,26 @@ static void run(struct transcript *transcript, const uint8_t *data, size_t size,
 {
 	struct resp wire;
 
+	memset(transcript, 0, sizeof(*transcript));
 	memset(&wire, 0, sizeof(wire));
 	transcript_run(transcript, feed, &wire, data, size, step);
+}
+
+/* Commands that are told as the same are counted as they would be else. */
+static void try_folded(const uint8_t *data, size_t size, size_t step)
+{
+	struct transcript plain, folded;
+	struct resp wire;
+
+	run(&plain, data, size, size);
+	memset(&folded, 0, sizeof(folded));
+	memset(&wire, 0, sizeof(wire));
+	folded.fold = 1;
+	transcript_run(&folded, feed, &wire, data, size, step);
+	CHECK(folded.asked == plain.asked && folded.waiting == plain.waiting);
+	CHECK(folded.result == plain.result);
+	free(plain.at);
+	free(folded.at);
 }
 
 /* Whatever the value is: told is the same as for another one. */
@@ -66,6 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(&whole, data, size, size);
 	run(&bytes, data, size, 1);
 	CHECK(transcript_same(&whole, &bytes));
+	try_folded(data, size, size);
+	try_folded(data, size, step);
 	try_value(data, size, step);
 	return 0;
 }

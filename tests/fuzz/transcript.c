@@ -42,11 +42,22 @@ static void told_request(void *to, const struct wire_request *request)
 	CHECK(request->operation_size && request->operation_size <= sizeof(request->operation));
 	CHECK(request->replies <= 1 && request->name_size == 0);
 	transcript->waiting += request->replies;
+	transcript->asked++;
 	put(to, transcript->text, transcript->text_size);
 	put(to, "}", 1);
 	put(to, request->operation, request->operation_size);
 	put(to, &request->kind, sizeof(request->kind));
 	put(to, &request->replies, sizeof(request->replies));
+}
+
+static int told_same(void *to)
+{
+	struct transcript *transcript = to;
+
+	CHECK(transcript->asked);
+	transcript->asked += (size_t)transcript->fold;
+	transcript->waiting += (size_t)transcript->fold;
+	return transcript->fold;
 }
 
 static void told_reply(void *to, const struct wire_reply *reply)
@@ -68,6 +79,7 @@ const struct wire_calls transcript_calls = {
 	.begin = told_begin,
 	.text = told_text,
 	.request = told_request,
+	.same = told_same,
 	.reply = told_reply,
 };
 
@@ -77,7 +89,6 @@ void transcript_run(struct transcript *transcript, transcript_feed feed, void *w
 	enum wire_way way = WIRE_REQUEST;
 	const uint8_t *end = data + size;
 
-	memset(transcript, 0, sizeof(*transcript));
 	while (data < end && transcript->result == WIRE_OK) {
 		const uint8_t *turn = memchr(data, 0xff, (size_t)(end - data));
 		size_t left = (size_t)((turn ? turn : end) - data);

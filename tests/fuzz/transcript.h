@@ -13,6 +13,8 @@ struct transcript {
 	char text[2048]; /* of the request that is being told; only whole ones are compared */
 	size_t text_size;
 	size_t waiting; /* requests that have an answer to come */
+	size_t asked;   /* requests */
+	int fold;       /* those like the last one are only counted, if the parser offers it */
 	enum wire_result result;
 };
 
@@ -27,7 +29,8 @@ typedef enum wire_result (*transcript_feed)(void *wire, enum wire_way way, const
 
 /*
  * Feeds a conversation to `wire`: the bytes between 0xff are sent and received by turns, the first
- * ones sent. Each is fed in pieces of `step` bytes, up to a result that is not WIRE_OK.
+ * ones sent. Each is fed in pieces of `step` bytes, up to a result that is not WIRE_OK. The caller
+ * has zeroed both, but for transcript->fold.
  */
 void transcript_run(struct transcript *transcript, transcript_feed feed, void *wire,
 		    const uint8_t *data, size_t size, size_t step);

@@ -229,6 +229,8 @@ static void what_is_not_the_protocol_is_given_up(void **state)
 		{{WIRE_ASKED(PING), WIRE_TOLD("HTTP/1.1 400 Bad Request\r\n")}, "{PING}PING:E1 "},
 		{{WIRE_ASKED(PING), WIRE_TOLD("*?\r\n")}, "{PING}PING:E1 "},
 		{{WIRE_ASKED(PING), WIRE_TOLD("$3\r\nabcd\r\n")}, "{PING}PING:E1 "},
+		{{WIRE_ASKED(PING), WIRE_TOLD(":*1\r\n")}, "{PING}PING:E1 "},
+		{{WIRE_ASKED(PING), WIRE_TOLD(":-\r\n")}, "{PING}PING:E1 "},
 		{{WIRE_ASKED(PING), WIRE_TOLD("*1\r\n>1\r\n+a\r\n")}, "{PING}PING:E1 "},
 		{{WIRE_ASKED(PING), WIRE_TOLD("+a\r\n+b\r\n")}, "{PING}PING:E1 =ok "},
 	};

@@ -52,8 +52,9 @@ def operations(spans):
         count = attributes.get("db.operation.batch.size", 1)
         text = attributes.get("db.query.text", "")
         texts = text.split("; ") if count > 1 else [text]
-        if len(texts) == 1:
-            texts *= count
+        # A text is told once for those that are the same, and of a long pipeline of one command the first ones are.
+        if len(texts) == 1 or attributes.get("db.operation.name", "").startswith("PIPELINE "):
+            texts += texts[-1:] * (count - len(texts))
         assert len(texts) == count, span
         found += [Operation(attributes.get("db.operation.name"), one, attributes.get("db.response.status_code"),
                             attributes.get("db.response.returned_rows")) for one in texts]
