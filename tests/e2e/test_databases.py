@@ -93,6 +93,22 @@ def test_statements_of_a_mysql_driver_are_told_once(machine, collector, database
     assert {span["attributes"]["db.namespace"] for span in spans} == ({DATABASE, "mysql"} if changes else {DATABASE})
 
 
+def test_a_local_file_that_mariadb_loads_is_told_as_one_statement(machine, collector, databases):
+    server = databases.get("mariadb")
+    rows = machine.directory / "rows"
+    rows.write_text("".join(f"{number}\tsEcReT\n" for number in range(100, 3000)))
+    sql = f"LOAD DATA LOCAL INFILE '{rows}' INTO TABLE items; SELECT count(*) FROM items; SELECT 1 FROM nowhere"
+    done = run_traced(machine, collector, server, [
+        "sh", "-c", f'mariadb --no-defaults --local-infile -f -h 127.0.0.1 -P {server.port} -u {server.user} '
+        f'-p{server.password} {DATABASE} -e "{sql}" || true'])
+    check_common(done[1], server, "mariadb", DATABASE)
+    found = operations(done[1])
+    assert [(one.text, one.status) for one in found] == [
+        ("LOAD DATA LOCAL INFILE ? INTO TABLE items", None), ("SELECT count(*) FROM items", None),
+        ("SELECT ? FROM nowhere", "1146")]
+    assert found[1].rows == 1 and "2905" in done[0]
+
+
 @pytest.mark.parametrize("program", ["db_redis.py", "db_ioredis.js", "db_redis.php"])
 def test_commands_of_a_redis_driver_are_told_once(machine, collector, databases, program):
     server = databases.get("redis")
@@ -144,6 +160,24 @@ def test_commands_piped_by_redis_cli_are_told(machine, collector, databases):
         told[span["attributes"]["db.operation.name"]] += span["attributes"].get("db.operation.batch.size", 1)
     # What ends the pipe is an ECHO of random bytes, sent with the commands or alone.
     assert sum(told.values()) in (100, 101) and server.asked()["set"] == 100
+
+
+def test_commands_in_resp3_are_told(machine, collector, databases):
+    server = databases.get("redis")
+    lines = ["HSET hash name sEcReT", "HGETALL hash", "CONFIG GET maxmemory", "LPUSH hash sEcReT", "SELECT 3",
+             "BLPOP no 0.1"]
+    script = "printf '%s\\n' " + " ".join(f"'{line}'" for line in lines)
+    _, spans = run_traced(machine, collector, server, [
+        "sh", "-c", f"{script} | redis-cli -3 --no-auth-warning -p {server.port} -a {server.password}"])
+    check_common(spans, server, "redis")
+    found = operations(spans)
+    assert found.pop(0).name == "COMMAND DOCS"  # redis-cli's own
+    assert server.asked()["hello"] == 1
+    assert [one.text or one.name for one in found] == [
+        "HSET hash name ?", "HGETALL hash", "CONFIG GET maxmemory", "LPUSH hash ?", "SELECT", "BLPOP no ?"]
+    assert [one.status for one in found] == [None, None, None, "WRONGTYPE", None, None]
+    assert spans[-1]["attributes"]["db.namespace"] == "3"
+    assert spans[-1]["end"] - spans[-1]["start"] >= 90_000_000  # it waited
 
 
 @pytest.mark.parametrize("program", ["db_pymemcache.py", "db_pylibmc.py"])
