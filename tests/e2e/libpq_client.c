@@ -255,8 +255,8 @@ static void threads(void)
 {
 	pthread_t thread;
 
-	pthread_create(&thread, NULL, many, "SELECT 'one'");
-	many("SELECT 'two' FROM pg_class LIMIT 1");
+	pthread_create(&thread, NULL, many, (void *)"SELECT 'one'");
+	many((void *)"SELECT 'two' FROM pg_class LIMIT 1");
 	pthread_join(thread, NULL);
 }
 
