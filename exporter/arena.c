@@ -98,6 +98,12 @@ char *arena_text(struct arena *arena, const char *at, size_t size)
 	return copy;
 }
 
+void arena_cut(struct arena *arena, char *end)
+{
+	arena->used_bytes -= (size_t)(arena->at - end);
+	arena->at = end;
+}
+
 struct arena_mark arena_mark(const struct arena *arena)
 {
 	return (struct arena_mark){arena->blocks, arena->at, arena->used_bytes};

@@ -36,6 +36,9 @@ char *arena_bytes(struct arena *arena, size_t size);
 /* A NUL-terminated copy. NULL: no memory. */
 char *arena_text(struct arena *arena, const char *at, size_t size);
 
+/* Gives back what lies behind `end` of the piece that was taken last. */
+void arena_cut(struct arena *arena, char *end);
+
 struct arena_mark arena_mark(const struct arena *arena);
 void arena_rewind(struct arena *arena, struct arena_mark mark);
 

@@ -97,9 +97,7 @@ static int pack_span(struct arena *arena, const struct batch_span *from, Protobu
 	span.end_time_unix_nano = from->end_unix_ns;
 	span.flags = from->flags;
 	span.dropped_attributes_count = from->attributes_dropped;
-	span.n_attributes = from->attribute_count;
-	span.attributes = attributes(arena, from->attributes, from->attribute_count);
-	if (!span.attributes || pack_events(arena, from, &span) != 0)
+	if (pack_events(arena, from, &span) != 0)
 		return -ENOMEM;
 	if (from->status != STATUS_UNSET) {
 		status.code = from->status;
@@ -107,7 +105,7 @@ static int pack_span(struct arena *arena, const struct batch_span *from, Protobu
 			status.message = unconst(from->status_message);
 		span.status = &status;
 	}
-	return packed_message(arena, &span.base, to);
+	return packed_span(arena, &span.base, from->attributes, from->attribute_count, to);
 }
 
 /* All of one process's spans, with what stands around them. */

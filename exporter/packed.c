@@ -1,7 +1,7 @@
-/* packed.c - attributes as OTLP's KeyValue, packed once for the values that come again and again.
- */
+/* packed.c - attributes as OTLP's KeyValue, and spans with theirs, packed in little time. */
 #include "exporter/packed.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -18,22 +18,29 @@
 /* The generated types carry their whole package's name. */
 #define COMMON(name) Opentelemetry__Proto__Common__V1__##name
 
-#define ENTRIES      512u /* power of two */
-#define TEXT_BYTES   40u  /* longer values are hardly ever the same */
-#define PACKED_BYTES 104u
+#define SPAN_ATTRIBUTES 9u /* field of Span */
+#define FIELD_OF_BYTES  2u /* wire type */
+
+#define SETS        128u /* power of two */
+#define LITERAL_MAX 48u  /* no key of this program is longer */
+#define FRAME_MAX   48u  /* the tags and sizes of an attribute, and a number */
+#define HEAD_BYTES  (LITERAL_MAX + FRAME_MAX)
 
 /* Keys that are literals of this program: their addresses tell them apart. */
-struct entry {
+struct head {
 	const char *key;
-	int64_t number;
-	uint32_t text_size;
-	uint16_t packed_size;
+	size_t value_size;
 	uint8_t type;
-	char text[TEXT_BYTES];
-	uint8_t packed[PACKED_BYTES];
+	uint8_t size;
+	uint8_t bytes[HEAD_BYTES];
 };
 
-static struct entry entries[ENTRIES];
+/* The first one was made or moved later. */
+struct set {
+	struct head heads[2];
+};
+
+static struct set sets[SETS];
 
 int packed_message(struct arena *arena, const ProtobufCMessage *message, ProtobufCBinaryData *to)
 {
@@ -51,95 +58,96 @@ static ProtobufCBinaryData bytes_of(const char *at, size_t size)
 	return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)at};
 }
 
-static int pack(struct arena *arena, const struct attribute *from, ProtobufCBinaryData *to)
-{
-	COMMON(KeyValue) pair = KEY_INIT;
+/* An attribute as protobuf-c wants it; in place, for its parts point to one another. */
+struct pair {
+	COMMON(KeyValue) pair;
 	COMMON(AnyValue) value, element;
-	COMMON(AnyValue) * elements[] = {&element};
-	COMMON(ArrayValue) array = ARRAY_INIT;
+	COMMON(AnyValue) * elements[1];
+	COMMON(ArrayValue) array;
+};
 
-	VALUE_INIT(&value);
-	VALUE_INIT(&element);
-	pair.key = bytes_of(from->key, strlen(from->key));
-	pair.value = &value;
+static void make_pair(const struct attribute *from, struct pair *to)
+{
+	to->pair = (COMMON(KeyValue))KEY_INIT;
+	VALUE_INIT(&to->value);
+	to->pair.key = bytes_of(from->key, strlen(from->key));
+	to->pair.value = &to->value;
 	switch ((enum attribute_type)from->type) {
 	case ATTRIBUTE_TEXT:
-		value.value_case = OF_TEXT;
-		value.string_value = bytes_of(from->text.at, from->text.size);
+		to->value.value_case = OF_TEXT;
+		to->value.string_value = bytes_of(from->text.at, from->text.size);
 		break;
 	case ATTRIBUTE_TEXTS:
-		element.value_case = OF_TEXT;
-		element.string_value = bytes_of(from->text.at, from->text.size);
-		array.n_values = 1;
-		array.values = elements;
-		value.value_case = OF_ARRAY;
-		value.array_value = &array;
+		VALUE_INIT(&to->element);
+		to->element.value_case = OF_TEXT;
+		to->element.string_value = bytes_of(from->text.at, from->text.size);
+		to->elements[0] = &to->element;
+		to->array = (COMMON(ArrayValue))ARRAY_INIT;
+		to->array.n_values = 1;
+		to->array.values = to->elements;
+		to->value.value_case = OF_ARRAY;
+		to->value.array_value = &to->array;
 		break;
 	case ATTRIBUTE_NUMBER:
-		value.value_case = OF_NUMBER;
-		value.int_value = from->number;
+		to->value.value_case = OF_NUMBER;
+		to->value.int_value = from->number;
 		break;
 	case ATTRIBUTE_BOOLEAN:
-		value.value_case = OF_BOOLEAN;
-		value.bool_value = from->number != 0;
+		to->value.value_case = OF_BOOLEAN;
+		to->value.bool_value = from->number != 0;
 		break;
 	}
-	return packed_message(arena, &pair.base, to);
 }
 
-/* Eight bytes at a time, the last ones twice if need be. */
-static uint64_t hash_text(uint64_t hash, const char *at, size_t size)
+int packed_attribute(struct arena *arena, const struct attribute *from, ProtobufCBinaryData *to)
 {
-	uint64_t word = size;
+	struct pair pair;
 
-	for (size_t i = 0; i + 8 <= size; i += 8) {
-		memcpy(&word, at + i, 8);
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-		hash ^= hash >> 29;
-	}
-	if (size >= 8)
-		memcpy(&word, at + size - 8, 8);
-	else
-		memcpy(&word, at, size);
-	return (hash ^ word ^ size) * 0xff51afd7ed558ccdu;
+	make_pair(from, &pair);
+	return packed_message(arena, &pair.pair.base, to);
 }
 
-static struct entry *entry_for(const struct attribute *from)
-{
-	uint64_t hash = (uintptr_t)from->key * 0x9e3779b97f4a7c15u;
+/* ---- attributes of spans -------------------------------------------------------------------- */
 
-	if (!attribute_is_text(from->type))
-		hash ^= (uint64_t)from->number * 0xff51afd7ed558ccdu;
-	else
-		hash = hash_text(hash, from->text.at, from->text.size);
-	return &entries[(hash >> 40 ^ hash >> 17) & (ENTRIES - 1)];
+static size_t varint_size(uint64_t value)
+{
+	size_t size = 1;
+
+	for (; value >= 0x80; value >>= 7)
+		size++;
+	return size;
 }
 
-static int is_for(const struct entry *entry, const struct attribute *from)
+static uint8_t *write_varint(uint8_t *to, uint64_t value)
 {
-	if (entry->key != from->key || entry->type != from->type)
-		return 0;
-	if (!attribute_is_text(from->type))
-		return entry->number == from->number;
-	return entry->text_size == from->text.size &&
-	       memcmp(entry->text, from->text.at, from->text.size) == 0;
+	for (; value >= 0x80; value >>= 7)
+		*to++ = (uint8_t)(value | 0x80);
+	*to++ = (uint8_t)value;
+	return to;
 }
 
-static void remember(struct entry *entry, const struct attribute *from,
-		     const ProtobufCBinaryData *packed)
+/* What an attribute's bytes end in. */
+static size_t value_size(const struct attribute *from)
 {
-	if (packed->len > sizeof(entry->packed))
-		return;
-	entry->key = from->key;
-	entry->type = from->type;
-	entry->number = from->number;
-	entry->text_size = 0;
-	if (attribute_is_text(from->type)) {
-		entry->text_size = from->text.size;
-		memcpy(entry->text, from->text.at, from->text.size);
-	}
-	entry->packed_size = (uint16_t)packed->len;
-	memcpy(entry->packed, packed->data, packed->len);
+	return attribute_is_text(from->type) ? from->text.size
+					     : varint_size((uint64_t)from->number);
+}
+
+static uint8_t *write_value(uint8_t *to, const struct attribute *from)
+{
+	if (attribute_is_text(from->type))
+		return mempcpy(to, from->text.at, from->text.size);
+	return write_varint(to, (uint64_t)from->number);
+}
+
+static uint8_t *write_whole(uint8_t *to, const struct attribute *from)
+{
+	struct pair pair;
+
+	make_pair(from, &pair);
+	to = write_varint(to, SPAN_ATTRIBUTES << 3 | FIELD_OF_BYTES);
+	to = write_varint(to, protobuf_c_message_get_packed_size(&pair.pair.base));
+	return to + protobuf_c_message_pack(&pair.pair.base, to);
 }
 
 /*
@@ -154,25 +162,90 @@ static int is_literal(const char *key)
 	return key >= __executable_start && key < end;
 }
 
-int packed_attribute(struct arena *arena, const struct attribute *from, ProtobufCBinaryData *to)
+static struct set *set_for(const struct attribute *from, size_t size)
 {
-	struct entry *entry;
-	int result;
+	uint64_t hash = ((uintptr_t)from->key ^ (uint64_t)size << 40) * 0x9e3779b97f4a7c15u;
 
-	if (!is_literal(from->key) ||
-	    (attribute_is_text(from->type) && from->text.size > TEXT_BYTES))
-		return pack(arena, from, to);
-	entry = entry_for(from);
-	if (is_for(entry, from)) {
-		to->len = entry->packed_size;
-		to->data = arena_take(arena, to->len);
-		if (!to->data)
-			return -ENOMEM;
-		memcpy(to->data, entry->packed, to->len);
-		return 0;
+	return &sets[(hash >> 40) & (SETS - 1)];
+}
+
+static int is_for(const struct head *head, const struct attribute *from, size_t size)
+{
+	return head->key == from->key && head->value_size == size && head->type == from->type;
+}
+
+/* NULL: it is not remembered. */
+static const struct head *find(const struct set *set, const struct attribute *from, size_t size)
+{
+	for (size_t i = 0; i < sizeof(set->heads) / sizeof(set->heads[0]); i++)
+		if (is_for(&set->heads[i], from, size))
+			return &set->heads[i];
+	return NULL;
+}
+
+/* In place of the older one of two. */
+static void remember(struct set *set, const struct attribute *from, size_t size,
+		     const uint8_t *bytes, size_t head_size)
+{
+	struct head *head = &set->heads[0];
+
+	if (!is_literal(from->key))
+		return;
+	assert(head_size <= HEAD_BYTES);
+	set->heads[1] = *head;
+	head->key = from->key;
+	head->type = from->type;
+	head->value_size = size;
+	head->size = (uint8_t)head_size;
+	memcpy(head->bytes, bytes, head_size);
+}
+
+/* A whole head is copied, whatever its size: there is room for it. */
+static uint8_t *write_attribute(uint8_t *to, const struct attribute *from)
+{
+	size_t size = value_size(from);
+	struct set *set = set_for(from, size);
+	const struct head *head = find(set, from, size);
+	uint8_t *end;
+
+	if (head) {
+		memcpy(to, head->bytes, HEAD_BYTES);
+		return write_value(to + head->size, from);
 	}
-	result = pack(arena, from, to);
-	if (result == 0)
-		remember(entry, from, to);
-	return result;
+	assert(!is_literal(from->key) || strlen(from->key) <= LITERAL_MAX);
+	end = write_whole(to, from);
+	remember(set, from, size, to, (size_t)(end - to) - size);
+	return end;
+}
+
+/* Never less than write_attribute needs. */
+static size_t room_for(const struct attribute *from)
+{
+	size_t room = HEAD_BYTES;
+
+	if (attribute_is_text(from->type))
+		room += from->text.size;
+	if (!is_literal(from->key))
+		room += strlen(from->key);
+	return room;
+}
+
+int packed_span(struct arena *arena, const ProtobufCMessage *rest, const struct attribute *from,
+		size_t count, ProtobufCBinaryData *to)
+{
+	size_t room = protobuf_c_message_get_packed_size(rest);
+	uint8_t *at;
+
+	for (size_t i = 0; i < count; i++)
+		room += room_for(&from[i]);
+	at = arena_take(arena, room + 1);
+	if (!at)
+		return -ENOMEM;
+	to->data = at;
+	at += protobuf_c_message_pack(rest, at);
+	for (size_t i = 0; i < count; i++)
+		at = write_attribute(at, &from[i]);
+	to->len = (size_t)(at - to->data);
+	arena_cut(arena, (char *)at);
+	return 0;
 }
