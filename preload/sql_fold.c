@@ -85,7 +85,7 @@ static void opened(struct sql_mask *mask)
 	default:
 		mask->fold = FOLD_NONE;
 	}
-	sql_fold_write(mask, "(", 1);
+	sql_fold_put(mask, '(');
 }
 
 /* A row that is like an earlier one goes, with the comma before it. */
@@ -104,7 +104,7 @@ static void closed(struct sql_mask *mask)
 		sql_fold_back(mask, mask->fold_from);
 		sql_fold_write(mask, "(?", 2);
 	}
-	sql_fold_write(mask, ")", 1);
+	sql_fold_put(mask, ')');
 	if (mask->fold != FOLD_IN_ROW)
 		mask->fold = FOLD_NONE;
 	else if (!--mask->fold_depth)
@@ -124,7 +124,7 @@ static void separated(struct sql_mask *mask)
 	} else if (mask->fold != FOLD_IN_ROW) {
 		mask->fold = FOLD_NONE;
 	}
-	sql_fold_write(mask, ",", 1);
+	sql_fold_put(mask, ',');
 }
 
 void sql_fold_punctuation(struct sql_mask *mask, char c)

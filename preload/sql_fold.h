@@ -18,6 +18,14 @@ enum sql_fold_token {
 /* Appends; what has no room is counted in `size` all the same, so that it can be taken back. */
 void sql_fold_write(struct sql_mask *mask, const char *at, size_t size);
 
+/* The same of one byte. */
+static inline void sql_fold_put(struct sql_mask *mask, unsigned char c)
+{
+	if (mask->size < mask->room)
+		mask->to[mask->size] = (char)c;
+	mask->size += mask->size < UINT32_MAX;
+}
+
 /* Takes back what was written since the output had `size` bytes. */
 void sql_fold_back(struct sql_mask *mask, uint32_t size);
 

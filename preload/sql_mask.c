@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "preload/sql_fold.h"
 #include "preload/sql_token.h"
 
 /* What follows digits directly is taken for a part of the number, whatever it is. */
@@ -101,7 +100,7 @@ static int string_escape_next(struct sql_mask *mask, unsigned char c)
 /* A doubled quote ends one identifier and begins another: what is written is the same. */
 static int identifier_next(struct sql_mask *mask, unsigned char c)
 {
-	sql_token_write(mask, c);
+	sql_fold_put(mask, c);
 	if (c == mask->quote) {
 		mask->state = SQL_NORMAL;
 		mask->after = SQL_AFTER_WORD;
@@ -115,14 +114,14 @@ static void hold(struct sql_mask *mask, enum sql_state state, unsigned char c)
 	mask->held = c;
 }
 
+/* One that has no room: sql_plain_run takes the others. */
 static void space(struct sql_mask *mask, unsigned char c)
 {
 	if (mask->size <= mask->room)
 		mask->boundary = mask->size;
-	if (mask->near != SQL_NEAR_NO_STRING && mask->near != SQL_NEAR_NEWLINE)
-		mask->near = c == '\n' || c == '\r' ? SQL_NEAR_NEWLINE : SQL_NEAR_SPACE;
+	mask->near = (uint8_t)sql_near_behind(mask->near, c);
 	mask->after = SQL_AFTER_OTHER;
-	sql_token_write(mask, c);
+	sql_fold_put(mask, c);
 }
 
 static void symbol(struct sql_mask *mask, unsigned char c)
@@ -207,17 +206,32 @@ void sql_mask_begin(struct sql_mask *mask, enum sql_dialect dialect, char *to, s
 	mask->dialect = (uint8_t)dialect;
 }
 
-/* What words and strings are made of, taken at once. */
+/* What words, numbers, strings and identifiers are made of, taken at once. */
 static size_t run(struct sql_mask *mask, const char *at, size_t size)
 {
 	size_t taken = 0;
 
-	if (mask->state == SQL_WORD)
+	switch (mask->state) {
+	case SQL_NORMAL:
+		return sql_plain_run(mask, at, size);
+	case SQL_WORD:
 		return sql_word_run(mask, at, size);
-	if (mask->state == SQL_STRING)
+	case SQL_NUMBER:
+		while (taken < size && sql_token_is((unsigned char)at[taken], SQL_DIGIT))
+			taken++;
+		return taken;
+	case SQL_STRING:
 		while (taken < size && (unsigned char)at[taken] != mask->quote && at[taken] != '\\')
 			taken++;
-	return taken;
+		return taken;
+	case SQL_IDENTIFIER:
+		while (taken < size && (unsigned char)at[taken] != mask->quote)
+			taken++;
+		sql_fold_write(mask, at, taken);
+		return taken;
+	default:
+		return 0;
+	}
 }
 
 void sql_mask_feed(struct sql_mask *mask, const char *at, size_t size)
@@ -226,8 +240,8 @@ void sql_mask_feed(struct sql_mask *mask, const char *at, size_t size)
 
 	while (at < end && !mask->cut) {
 		at += run(mask, at, (size_t)(end - at));
-		if (at < end && next[mask->state](mask, (unsigned char)*at))
-			at++;
+		if (at < end)
+			at += next[mask->state](mask, (unsigned char)*at);
 	}
 }
 

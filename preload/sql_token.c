@@ -1,40 +1,38 @@
 /* sql_token.c - the tokens of masked SQL as they are written: literals, operators, strings. */
 #include "preload/sql_token.h"
 
-#include "preload/sql_fold.h"
-
 /* Bytes over 127 are letters of some character, as both servers have it. */
-static const uint8_t class_of[256] = {
-	['a' ... 'z'] = SQL_LETTER, ['A' ... 'Z'] = SQL_LETTER, ['_'] = SQL_LETTER,
-	[128 ... 255] = SQL_LETTER, ['0' ... '9'] = SQL_DIGIT,  ['\t' ... '\r'] = SQL_SPACE,
+const uint8_t sql_class_of[256] = {
+	['a' ... 'h'] = SQL_LETTER,
+	['i'] = SQL_LETTER | SQL_LISTS,
+	['j' ... 'u'] = SQL_LETTER,
+	['v'] = SQL_LETTER | SQL_LISTS,
+	['w' ... 'z'] = SQL_LETTER,
+	['A' ... 'H'] = SQL_LETTER,
+	['I'] = SQL_LETTER | SQL_LISTS,
+	['J' ... 'U'] = SQL_LETTER,
+	['V'] = SQL_LETTER | SQL_LISTS,
+	['W' ... 'Z'] = SQL_LETTER,
+	['_'] = SQL_LETTER,
+	[128 ... 255] = SQL_LETTER,
+	['0' ... '9'] = SQL_DIGIT,
+	['\t' ... '\r'] = SQL_SPACE,
 	[' '] = SQL_SPACE,
+	['$'] = SQL_JOIN,
+	['&'] = SQL_JOIN,
+	['\''] = SQL_JOIN,
+	['"'] = SQL_JOIN,
+	['('] = SQL_PLAIN,
+	[')'] = SQL_PLAIN,
+	[','] = SQL_PLAIN,
+	[';'] = SQL_PLAIN,
+	['<' ... '>'] = SQL_PLAIN,
 };
-
-int sql_token_is(unsigned char c, int class)
-{
-	return class_of[c] & class;
-}
-
-void sql_token_begin(struct sql_mask *mask)
-{
-	if (mask->size <= mask->room)
-		mask->boundary = mask->size;
-	else if (!sql_fold_may_shrink(mask))
-		mask->cut = 1;
-	mask->token_at = mask->size;
-	mask->near = SQL_NEAR_NO_STRING;
-}
-
-void sql_token_write(struct sql_mask *mask, unsigned char c)
-{
-	char byte = (char)c;
-	sql_fold_write(mask, &byte, 1);
-}
 
 void sql_token_literal(struct sql_mask *mask, enum sql_state state)
 {
 	sql_token_begin(mask);
-	sql_token_write(mask, '?');
+	sql_fold_put(mask, '?');
 	sql_fold_token(mask, FOLD_VALUE);
 	mask->after = SQL_AFTER_OTHER;
 	mask->state = state;
@@ -43,7 +41,7 @@ void sql_token_literal(struct sql_mask *mask, enum sql_state state)
 void sql_token_operator(struct sql_mask *mask, unsigned char c)
 {
 	sql_token_begin(mask);
-	sql_token_write(mask, c);
+	sql_fold_put(mask, c);
 	mask->state = SQL_NORMAL;
 	mask->after = c == '.' ? SQL_AFTER_DOT : SQL_AFTER_OTHER;
 	if (c == ':' || c == '@' || c == '%')

@@ -2,6 +2,7 @@
 #ifndef TAGALONG_SQL_TOKEN_H
 #define TAGALONG_SQL_TOKEN_H
 
+#include "preload/sql_fold.h"
 #include "preload/sql_mask.h"
 
 enum sql_state {
@@ -40,14 +41,33 @@ enum sql_after { SQL_AFTER_OTHER, SQL_AFTER_WORD, SQL_AFTER_MARK, SQL_AFTER_DOT 
 /* mask->near: what came since the last string ended. */
 enum sql_near { SQL_NEAR_NO_STRING, SQL_NEAR_DIRECTLY, SQL_NEAR_SPACE, SQL_NEAR_NEWLINE };
 
-enum sql_class { SQL_LETTER = 1, SQL_DIGIT = 2, SQL_SPACE = 4 };
+enum sql_class {
+	SQL_LETTER = 1,
+	SQL_DIGIT = 2,
+	SQL_SPACE = 4,
+	SQL_JOIN = 8,   /* behind a word it may be a part of the same token */
+	SQL_PLAIN = 16, /* a token of its own outside of lists that may be folded */
+	SQL_LISTS = 32, /* the words that begin such a list begin so */
+};
+
+extern const uint8_t sql_class_of[256];
 
 /* Whether a byte is of a class, or of one of several. */
-int sql_token_is(unsigned char c, int class);
+static inline int sql_token_is(unsigned char c, int class)
+{
+	return sql_class_of[c] & class;
+}
 
 /* A token begins: the place to cut the text at, if it outgrows its room. */
-void sql_token_begin(struct sql_mask *mask);
-void sql_token_write(struct sql_mask *mask, unsigned char c);
+static inline void sql_token_begin(struct sql_mask *mask)
+{
+	if (mask->size <= mask->room)
+		mask->boundary = mask->size;
+	else if (!sql_fold_may_shrink(mask))
+		mask->cut = 1;
+	mask->token_at = mask->size;
+	mask->near = SQL_NEAR_NO_STRING;
+}
 
 /* A '?', and what the next byte continues. */
 void sql_token_literal(struct sql_mask *mask, enum sql_state state);
@@ -57,6 +77,20 @@ void sql_token_string(struct sql_mask *mask, unsigned char quote, int escapes);
 /* These are written as they are: one byte, and the opening quote of an identifier. */
 void sql_token_operator(struct sql_mask *mask, unsigned char c);
 void sql_token_identifier(struct sql_mask *mask, unsigned char quote);
+
+/* mask->near behind a byte of space. */
+static inline enum sql_near sql_near_behind(enum sql_near near, unsigned char c)
+{
+	if (near == SQL_NEAR_NO_STRING || near == SQL_NEAR_NEWLINE)
+		return near;
+	return c == '\n' || c == '\r' ? SQL_NEAR_NEWLINE : SQL_NEAR_SPACE;
+}
+
+/*
+ * sql_word.c: between tokens, the common ones that stay as they are: words, space, symbols; as far
+ * as they are whole and have room. How many bytes were taken.
+ */
+size_t sql_plain_run(struct sql_mask *mask, const char *from, size_t size);
 
 /* sql_word.c: a word begins, and what it is made of: how many bytes of `at` were taken. */
 void sql_word_begin(struct sql_mask *mask);
