@@ -35,6 +35,7 @@ static struct exchange *open_unit(struct operation_feed *feed)
 	operations->told = 0;
 	operations->mixed = 0;
 	operations->is_multi = 0;
+	operations->framing = 0;
 	operations->last_size = 0;
 	operations->count = 0;
 	operations->operation_size = 0;
@@ -113,10 +114,13 @@ static void join_operation(struct operations *operations, const struct wire_requ
 		return;
 	if (size == 5 && is_word(request->operation, "multi", 5) && !operations->count) {
 		operations->is_multi = 1;
+		operations->framing++;
 		return;
 	}
-	if (operations->is_multi && size == 4 && is_word(request->operation, "exec", 4))
+	if (operations->is_multi && size == 4 && is_word(request->operation, "exec", 4)) {
+		operations->framing++;
 		return;
+	}
 	if (!operations->operation_size) {
 		memcpy(operations->operation, request->operation, size);
 		operations->operation_size = (uint8_t)size;
@@ -210,6 +214,7 @@ static void tell_operation(struct operations *operations, struct exchange *excha
 {
 	char name[OPERATION_NAME_MAX + 16];
 	const char *prefix = operations->is_multi ? "MULTI" : "PIPELINE";
+	uint32_t executed = operations->count - operations->framing;
 	size_t size = 0;
 
 	if (operations->protocol != SPAN_REDIS && operations->protocol != SPAN_MEMCACHED) {
@@ -220,7 +225,7 @@ static void tell_operation(struct operations *operations, struct exchange *excha
 				       operations->operation_size);
 		return;
 	}
-	if (operations->count > 1) {
+	if (executed > 1 || (executed && operations->is_multi)) {
 		size = strlen(prefix);
 		memcpy(name, prefix, size);
 		if (!operations->mixed)
@@ -232,7 +237,7 @@ static void tell_operation(struct operations *operations, struct exchange *excha
 			       operations->unit_size);
 		return;
 	}
-	if (operations->count <= 1 || !operations->mixed) {
+	if (executed <= 1 || !operations->mixed) {
 		memcpy(name + size, operations->operation, operations->operation_size);
 		size += operations->operation_size;
 	}
@@ -247,7 +252,7 @@ static void close_unit(struct operations *operations, struct exchange *exchange)
 	exchange->told = operations->told;
 	if (!operations->told)
 		return;
-	exchange_span(exchange)->operations = operations->count > 1 ? operations->count : 0;
+	exchange_span(exchange)->operations = operations->count - operations->framing;
 	tell_operation(operations, exchange);
 	if (operations->namespace_size)
 		exchange_field(exchange, FIELD_NAMESPACE, operations->namespace,

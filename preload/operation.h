@@ -27,6 +27,7 @@ struct operations {
 	uint8_t told;       /* something in the unit is worth a span */
 	uint8_t mixed;      /* its operations have different names */
 	uint8_t is_multi;   /* Redis: it begins with MULTI */
+	uint32_t framing;   /* of them MULTI and EXEC, which are no operations */
 	uint32_t count;     /* executions in the unit */
 	uint32_t closed;    /* PostgreSQL: units closed, and units answered, modulo 2^32 */
 	uint32_t answered;
