@@ -54,7 +54,7 @@ def operations(spans):
         transaction = attributes.get("db.operation.name", "").startswith("MULTI")
         texts = text.split("; ") if count > 1 or transaction else [text]
         # What frames a transaction is sent and answered as well, but is no operation of the batch.
-        count += sum(text in ("MULTI", "EXEC") for text in texts) if transaction and len(texts) > 1 else 0
+        count += sum(text.upper() in ("MULTI", "EXEC") for text in texts) if transaction and len(texts) > 1 else 0
         # A text is told once for those that are the same, and of a long pipeline of one command the first ones are.
         if len(texts) == 1 or attributes.get("db.operation.name", "").startswith("PIPELINE "):
             texts += texts[-1:] * (count - len(texts))
