@@ -85,11 +85,6 @@ void attribute_add_boolean(struct attribute_list *list, const char *key, int is_
 		attribute->number = is_true != 0;
 }
 
-int attribute_is_text(uint8_t type)
-{
-	return type == ATTRIBUTE_TEXT || type == ATTRIBUTE_TEXTS;
-}
-
 const struct attribute *attribute_find(const struct attribute *at, size_t count, const char *key)
 {
 	for (size_t i = 0; i < count; i++) {

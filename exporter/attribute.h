@@ -45,7 +45,10 @@ void attribute_add_number(struct attribute_list *list, const char *key, int64_t 
 void attribute_add_boolean(struct attribute_list *list, const char *key, int is_true);
 
 /* Whether an attribute of this type has its value in `text`. */
-int attribute_is_text(uint8_t type);
+static inline int attribute_is_text(uint8_t type)
+{
+	return type == ATTRIBUTE_TEXT || type == ATTRIBUTE_TEXTS;
+}
 
 /* Replaces an attribute of that key, or adds it. */
 void attribute_set_text(struct attribute_list *list, const char *key, struct text text);

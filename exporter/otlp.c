@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporter/otlp_span.h"
 #include "exporter/packed.h"
 #include "exporter/proto/status.pb-c.h"
 #include "exporter/proto/trace_service.pb-c.h"
@@ -14,9 +15,6 @@
 #define RESOURCE_INIT OPENTELEMETRY__PROTO__RESOURCE__V1__RESOURCE__INIT
 #define GROUP_INIT    OPENTELEMETRY__PROTO__TRACE__V1__RESOURCE_SPANS__INIT
 #define SCOPED_INIT   OPENTELEMETRY__PROTO__TRACE__V1__SCOPE_SPANS__INIT
-#define SPAN_INIT     OPENTELEMETRY__PROTO__TRACE__V1__SPAN__INIT
-#define EVENT_INIT    OPENTELEMETRY__PROTO__TRACE__V1__EVENT__INIT
-#define STATUS_INIT   OPENTELEMETRY__PROTO__TRACE__V1__STATUS__INIT
 
 /* The generated types carry their whole package's name. */
 #define COMMON(name)  Opentelemetry__Proto__Common__V1__##name
@@ -28,84 +26,6 @@
 static char *unconst(const char *string)
 {
 	return (char *)(uintptr_t)string;
-}
-
-static ProtobufCBinaryData bytes_of(const char *at, size_t size)
-{
-	return (ProtobufCBinaryData){size, (uint8_t *)(uintptr_t)at};
-}
-
-/* All attributes, packed one by one. NULL: no memory. */
-static ProtobufCBinaryData *attributes(struct arena *arena, const struct attribute *from,
-				       size_t count)
-{
-	ProtobufCBinaryData *list = arena_take(arena, (count + 1) * sizeof(*list));
-
-	for (size_t i = 0; list && i < count; i++)
-		if (packed_attribute(arena, &from[i], &list[i]) != 0)
-			return NULL;
-	return list;
-}
-
-static int pack_event(struct arena *arena, const struct batch_event *from, ProtobufCBinaryData *to)
-{
-	TRACE(Event) event = EVENT_INIT;
-
-	event.time_unix_nano = from->time_unix_ns;
-	event.name = unconst(from->name);
-	event.n_attributes = from->attribute_count;
-	event.attributes = attributes(arena, from->attributes, from->attribute_count);
-	return event.attributes ? packed_message(arena, &event.base, to) : -ENOMEM;
-}
-
-static int pack_events(struct arena *arena, const struct batch_span *from, TRACE(Span) * span)
-{
-	if (!from->event_count)
-		return 0;
-	span->events = arena_take(arena, from->event_count * sizeof(*span->events));
-	if (!span->events)
-		return -ENOMEM;
-	for (; span->n_events < from->event_count; span->n_events++)
-		if (pack_event(arena, &from->events[span->n_events],
-			       &span->events[span->n_events]) != 0)
-			return -ENOMEM;
-	return 0;
-}
-
-static int has_parent(const struct batch_span *span)
-{
-	static const uint8_t none[8];
-
-	return memcmp(span->parent_id, none, sizeof(none)) != 0;
-}
-
-static int pack_span(struct arena *arena, const struct batch_span *from, ProtobufCBinaryData *to)
-{
-	TRACE(Span) span = SPAN_INIT;
-	TRACE(Status) status = STATUS_INIT;
-
-	span.trace_id = bytes_of((const char *)from->trace_id, sizeof(from->trace_id));
-	span.span_id = bytes_of((const char *)from->span_id, sizeof(from->span_id));
-	if (has_parent(from))
-		span.parent_span_id =
-			bytes_of((const char *)from->parent_id, sizeof(from->parent_id));
-	if (from->trace_state)
-		span.trace_state = unconst(from->trace_state);
-	span.name = unconst(from->name);
-	span.kind = from->kind;
-	span.start_time_unix_nano = from->start_unix_ns;
-	span.end_time_unix_nano = from->end_unix_ns;
-	span.flags = from->flags;
-	span.dropped_attributes_count = from->attributes_dropped;
-	if (pack_events(arena, from, &span) != 0)
-		return -ENOMEM;
-	if (from->status != STATUS_UNSET) {
-		status.code = from->status;
-		if (from->status_message)
-			status.message = unconst(from->status_message);
-		span.status = &status;
-	}
-	return packed_span(arena, &span.base, from->attributes, from->attribute_count, to);
 }
 
 /* All of one process's spans, with what stands around them. */
@@ -137,7 +57,7 @@ static int start_group(struct arena *arena, const struct resource *of, size_t sp
 	group->group.scope_spans = group->scoped_list;
 	group->group.schema_url = unconst(SCHEMA_URL);
 	group->resource.n_attributes = of->attribute_count;
-	group->resource.attributes = attributes(arena, of->attributes, of->attribute_count);
+	group->resource.attributes = packed_attributes(arena, of->attributes, of->attribute_count);
 	return group->resource.attributes && group->scoped.spans ? 0 : -ENOMEM;
 }
 
@@ -171,7 +91,7 @@ static int build(struct arena *arena, const struct batch *batch,
 				return -ENOMEM;
 			request->resource_spans[count++] = &group->group;
 		}
-		if (pack_span(arena, from, &group->scoped.spans[group->scoped.n_spans]) != 0)
+		if (otlp_span(arena, from, &group->scoped.spans[group->scoped.n_spans]) != 0)
 			return -ENOMEM;
 		group->scoped.n_spans++;
 	}

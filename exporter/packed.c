@@ -107,6 +107,17 @@ int packed_attribute(struct arena *arena, const struct attribute *from, Protobuf
 	return packed_message(arena, &pair.pair.base, to);
 }
 
+ProtobufCBinaryData *packed_attributes(struct arena *arena, const struct attribute *from,
+				       size_t count)
+{
+	ProtobufCBinaryData *list = arena_take(arena, (count + 1) * sizeof(*list));
+
+	for (size_t i = 0; list && i < count; i++)
+		if (packed_attribute(arena, &from[i], &list[i]) != 0)
+			return NULL;
+	return list;
+}
+
 /* ---- attributes of spans -------------------------------------------------------------------- */
 
 static size_t varint_size(uint64_t value)
@@ -131,6 +142,13 @@ static size_t value_size(const struct attribute *from)
 {
 	return attribute_is_text(from->type) ? from->text.size
 					     : varint_size((uint64_t)from->number);
+}
+
+uint8_t *packed_write_text(uint8_t *to, unsigned field, const char *at, size_t size)
+{
+	to = write_varint(to, field << 3 | FIELD_OF_BYTES);
+	to = write_varint(to, size);
+	return mempcpy(to, at, size);
 }
 
 static uint8_t *write_value(uint8_t *to, const struct attribute *from)
@@ -230,22 +248,18 @@ static size_t room_for(const struct attribute *from)
 	return room;
 }
 
-int packed_span(struct arena *arena, const ProtobufCMessage *rest, const struct attribute *from,
-		size_t count, ProtobufCBinaryData *to)
+size_t packed_attributes_room(const struct attribute *from, size_t count)
 {
-	size_t room = protobuf_c_message_get_packed_size(rest);
-	uint8_t *at;
+	size_t room = 0;
 
 	for (size_t i = 0; i < count; i++)
 		room += room_for(&from[i]);
-	at = arena_take(arena, room + 1);
-	if (!at)
-		return -ENOMEM;
-	to->data = at;
-	at += protobuf_c_message_pack(rest, at);
+	return room;
+}
+
+uint8_t *packed_write_attributes(uint8_t *to, const struct attribute *from, size_t count)
+{
 	for (size_t i = 0; i < count; i++)
-		at = write_attribute(at, &from[i]);
-	to->len = (size_t)(at - to->data);
-	arena_cut(arena, (char *)at);
-	return 0;
+		to = write_attribute(to, &from[i]);
+	return to;
 }
