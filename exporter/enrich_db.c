@@ -5,18 +5,20 @@
 
 #include "exporter/enrich_work.h"
 #include "exporter/failure.h"
-#include "exporter/sql_summary.h"
+#include "exporter/statement.h"
 
 #define NAME_PART 120 /* characters of each half of a name */
 
 static const struct system {
-	const char *name;
+	struct text name;
 	uint16_t port;
 	uint8_t is_sql;
 } systems[] = {
-	[SPAN_POSTGRESQL] = {"postgresql", 5432, 1}, [SPAN_MYSQL] = {"mysql", 3306, 1},
-	[SPAN_MARIADB] = {"mariadb", 3306, 1},       [SPAN_REDIS] = {"redis", 6379, 0},
-	[SPAN_MEMCACHED] = {"memcached", 11211, 0},
+	[SPAN_POSTGRESQL] = {TEXT_OF("postgresql"), 5432, 1},
+	[SPAN_MYSQL] = {TEXT_OF("mysql"), 3306, 1},
+	[SPAN_MARIADB] = {TEXT_OF("mariadb"), 3306, 1},
+	[SPAN_REDIS] = {TEXT_OF("redis"), 6379, 0},
+	[SPAN_MEMCACHED] = {TEXT_OF("memcached"), 11211, 0},
 };
 
 static const struct system *system_of(const struct enrich_work *work)
@@ -24,48 +26,41 @@ static const struct system *system_of(const struct enrich_work *work)
 	return &systems[work->from->protocol];
 }
 
-static int is_word(const char *at, size_t size, const char *word)
+/* What is known of the statement; NULL: it is none. Lent for the span. */
+static const struct statement *statement_in(const struct enrich_work *work)
 {
-	return strlen(word) == size && strncasecmp(at, word, size) == 0;
+	struct text sql = enrich_field(work, FIELD_QUERY_TEXT);
+
+	return system_of(work)->is_sql && sql.size ? statement_of(sql) : NULL;
 }
 
-/* Whether a text has this word, between spaces. */
-static int has_word(struct text text, const char *word)
+static int begins_with(const struct statement *statement, struct text word)
 {
-	const char *at = text.at, *end = text.at + text.size;
-
-	while (at < end) {
-		const char *space = memchr(at, ' ', (size_t)(end - at));
-		if (is_word(at, (size_t)((space ? space : end) - at), word))
-			return 1;
-		at = space ? space + 1 : end;
-	}
-	return 0;
+	return statement->word_size == word.size &&
+	       strncasecmp(statement->summary, word.at, word.size) == 0;
 }
 
 /* The summary of what was called for ("PREPARE", "BATCH", "COPY") begins with that word. */
-static struct text summary_of(struct enrich_work *work)
+static struct text summary_of(struct enrich_work *work, const struct statement *statement)
 {
 	struct text operation = enrich_field(work, FIELD_OPERATION);
-	struct text sql = enrich_field(work, FIELD_QUERY_TEXT);
-	char summary[SQL_SUMMARY_MAX + 1], *text;
 	size_t size, prefix = 0;
+	char *text;
 
-	if (!system_of(work)->is_sql || !sql.size)
+	if (!statement || !statement->summary_size)
 		return ENRICH_ABSENT;
-	size = sql_summary(sql, summary);
-	if (!size)
-		return ENRICH_ABSENT;
-	if (operation.size && !is_word(summary, strcspn(summary, " ;"), operation.at) &&
+	size = statement->summary_size;
+	if (operation.size && !begins_with(statement, operation) &&
 	    operation.size + 1 + size <= SQL_SUMMARY_MAX)
 		prefix = operation.size + 1;
 	text = arena_bytes(work->list.arena, prefix + size + 1);
 	if (!text)
 		return ENRICH_ABSENT;
-	if (prefix)
-		sprintf(text, "%s %s", operation.at, summary);
-	else
-		memcpy(text, summary, size + 1);
+	if (prefix) {
+		memcpy(text, operation.at, operation.size);
+		text[operation.size] = ' ';
+	}
+	memcpy(text + prefix, statement->summary, size + 1);
 	return (struct text){text, (uint32_t)(prefix + size)};
 }
 
@@ -108,7 +103,7 @@ static const char *name_of(struct enrich_work *work)
 		port = port_of(work);
 	}
 	if (!operation.size && !target.size)
-		return system_of(work)->name;
+		return system_of(work)->name.at;
 	operation_size = operation.size ? text_cut(operation.at, operation.size, NAME_PART) : 0;
 	target_size = target.size ? text_cut(target.at, target.size, NAME_PART) : 0;
 	name = end = arena_bytes(work->list.arena, operation_size + target_size + 16);
@@ -137,20 +132,12 @@ static void add_server(struct enrich_work *work)
 		attribute_add_number(&work->list, "server.port", port_of(work));
 }
 
-/* Rows that a change touched were not returned, unless it says so. */
-static void add_rows(struct enrich_work *work, struct text summary)
+static void add_rows(struct enrich_work *work, const struct statement *statement)
 {
-	static const char *const changes[] = {"INSERT", "UPDATE", "DELETE", "REPLACE",
-					      "MERGE",  "COPY",   "CREATE"};
-	struct text sql = enrich_field(work, FIELD_QUERY_TEXT);
-	int changed = 0;
+	int changed = statement && statement->changes;
 
 	if (!(work->from->flags & SPAN_ROWS_KNOWN))
 		return;
-	for (size_t i = 0; summary.at && i < sizeof(changes) / sizeof(changes[0]); i++)
-		changed |= has_word(summary, changes[i]);
-	if (changed && sql.at && strcasestr(sql.at, "RETURNING"))
-		changed = 0;
 	attribute_add_number(&work->list,
 			     changed ? "tagalong.db.affected_rows" : "db.response.returned_rows",
 			     (int64_t)work->from->rows);
@@ -202,10 +189,11 @@ static void add_if_any(struct enrich_work *work, const char *key, enum span_fiel
 
 void enrich_db(struct enrich_work *work, const struct enrich_ending *ending)
 {
-	struct text summary = summary_of(work);
+	const struct statement *statement = statement_in(work);
+	struct text summary = summary_of(work, statement);
 
 	work->to->name = summary.size ? summary.at : name_of(work);
-	attribute_add_string(&work->list, "db.system.name", system_of(work)->name);
+	attribute_add_text(&work->list, "db.system.name", system_of(work)->name);
 	add_if_any(work, "db.namespace", FIELD_NAMESPACE);
 	add_if_any(work, "db.query.text", FIELD_QUERY_TEXT);
 	attribute_add_text(&work->list, "db.query.summary", summary);
@@ -214,7 +202,7 @@ void enrich_db(struct enrich_work *work, const struct enrich_ending *ending)
 		attribute_add_number(&work->list, "db.operation.batch.size",
 				     work->from->operations);
 	add_outcome(work, ending);
-	add_rows(work, summary);
+	add_rows(work, statement);
 	add_server(work);
 	enrich_peer(work);
 	add_if_any(work, "tagalong.db.user", FIELD_USER);

@@ -98,6 +98,25 @@ const char *text_repair(struct arena *arena, const char *at, size_t size, size_t
 	return out;
 }
 
+/* Eight bytes at a time, the last ones twice if need be. */
+uint64_t text_hash(struct text text)
+{
+	uint64_t hash = text.size * 0x9e3779b97f4a7c15u, word = 0;
+
+	for (size_t i = 0; i + 8 <= text.size; i += 8) {
+		memcpy(&word, text.at + i, 8);
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 29;
+	}
+	if (text.size >= 8)
+		memcpy(&word, text.at + text.size - 8, 8);
+	else if (text.size)
+		memcpy(&word, text.at, text.size);
+	hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+	hash = (hash ^ hash >> 32) * 0xc4ceb9fe1a85ec53u;
+	return hash ^ hash >> 29;
+}
+
 size_t text_cut(const char *at, size_t size, uint32_t characters)
 {
 	size_t done = 0;

@@ -12,8 +12,17 @@ struct text {
 	uint32_t size;
 };
 
+/* A literal as an initializer: its size is known when it is compiled. */
+#define TEXT_OF(literal)                                                                           \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+
 /* 1 if the bytes are UTF-8 (RFC 3629) without NUL. */
 int text_valid(const char *at, size_t size);
+
+/* 64 bits that depend on all bytes: the same for the same text, and all of them usable. */
+uint64_t text_hash(struct text text);
 
 /*
  * Copies, each byte that is not part of valid UTF-8 (and each NUL) replaced by U+FFFD.
