@@ -15,16 +15,19 @@ void call_site_find(struct arena *arena, const struct symbol_process *process, s
 		    struct record *record)
 {
 	struct text object = record->field[FIELD_CALLER];
-	struct object_place place;
+	const struct object_place *place;
 
 	if (record->span.call_offset == 0)
 		return;
 	if (object.size == 0)
 		object = program;
 	/* The call ends where it returns to, and may be the last of its line or function. */
-	if (!object.at || !symbol_find(process, object.at, record->span.call_offset - 1, &place))
+	if (!object.at)
 		return;
-	record->call.function = copy(arena, place.function);
-	record->call.file = copy(arena, place.file);
-	record->call.line = place.line;
+	place = symbol_place(process, object.at, record->span.call_offset - 1);
+	if (!place)
+		return;
+	record->call.function = copy(arena, place->function);
+	record->call.file = copy(arena, place->file);
+	record->call.line = place->line;
 }

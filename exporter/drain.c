@@ -280,16 +280,10 @@ static void mark(struct drain *drain, struct batch *batch, uint32_t index)
 static void find_call(struct drain *drain, struct arena *arena, const struct source *source,
 		      struct record *record)
 {
-	const struct resource *resource = source->resource;
 	struct symbol_process process = {source->process.pid, source->process.start_ticks};
-	const struct attribute *program;
 
 	record->call.stack = slow_calls_take(drain->slow, record->span.span_id, arena);
-	if (record->span.call_offset == 0)
-		return;
-	program = attribute_find(resource->attributes, resource->attribute_count,
-				 "process.executable.path");
-	call_site_find(arena, &process, program ? program->text : (struct text){NULL, 0}, record);
+	call_site_find(arena, &process, source->resource->program, record);
 }
 
 static void take_span(struct drain *drain, struct batch *batch, const struct source *source,

@@ -28,9 +28,6 @@ static void add(struct open_requests *requests, uint32_t index, const struct set
 {
 	const struct inflight *entry = &requests->snapshot->inflight[index];
 	struct open_request *request = &requests->at[requests->count];
-	const struct resource *resource = requests->resource;
-	const struct attribute *program = attribute_find(
-		resource->attributes, resource->attribute_count, "process.executable.path");
 
 	memset(request, 0, sizeof(*request));
 	if (entry->live == 0 ||
@@ -38,8 +35,8 @@ static void add(struct open_requests *requests, uint32_t index, const struct set
 			 &request->record) != 0 ||
 	    request->record.span.start_ns > requests->now_ns)
 		return;
-	call_site_find(&requests->batch->arena, &requests->process,
-		       program ? program->text : (struct text){NULL, 0}, &request->record);
+	call_site_find(&requests->batch->arena, &requests->process, requests->resource->program,
+		       &request->record);
 	if (enrich_span(requests->batch, settings, &request->record, NULL, 0, &request->span) != 0)
 		return;
 	request->entry = index;

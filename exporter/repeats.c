@@ -8,7 +8,6 @@
 #define SETS          (REPEATS_PARENTS / WAYS)
 #define EVENT_NAME    "tagalong.db.repeated_query"
 #define COUNT_KEY     "tagalong.db.repeated_queries"
-#define HASH_BEGIN    0xcbf29ce484222325u
 #define TEXT_BYTES    512
 #define SUMMARY_BYTES 256
 #define PLACE_BYTES   256
@@ -70,19 +69,9 @@ void repeats_free(struct repeats *repeats)
 	free(repeats);
 }
 
-/* FNV-1a. */
-static uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t size)
-{
-	const uint8_t *at = bytes;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ at[i]) * 0x100000001b3u;
-	return hash;
-}
-
 static struct parent *set_of(struct repeats *repeats, const uint8_t *span_id)
 {
-	return &repeats->parents[hash_bytes(HASH_BEGIN, span_id, 8) % SETS * WAYS];
+	return &repeats->parents[text_hash((struct text){(const char *)span_id, 8}) % SETS * WAYS];
 }
 
 /* NULL: it is not known. */
@@ -185,7 +174,7 @@ static void count(struct repeats *repeats, const struct record *record,
 		  const struct batch_span *span, struct text text)
 {
 	static const uint8_t none[8];
-	uint64_t hash = hash_bytes(HASH_BEGIN, text.at, text.size) + record->span.protocol;
+	uint64_t hash = text_hash(text) + record->span.protocol;
 	struct parent *parent;
 	struct shape *shape;
 

@@ -233,6 +233,13 @@ static void add_service(struct resource *resource, struct attribute_list *list,
 			   format(list->arena, "unknown_service:", base_name(executable)));
 }
 
+static struct text text_in(const struct attribute_list *list, const char *key)
+{
+	const struct attribute *found = attribute_find(list->at, list->count, key);
+
+	return found ? found->text : (struct text){NULL, 0};
+}
+
 static int fill(struct resource *resource, const struct slot_identity *identity)
 {
 	struct attribute_list list;
@@ -249,6 +256,7 @@ static int fill(struct resource *resource, const struct slot_identity *identity)
 	add_telemetry(&list);
 	resource->attributes = attribute_list_copy(&list);
 	resource->attribute_count = list.count;
+	resource->program = text_in(&list, "process.executable.path");
 	json_attributes(&json, list.at, list.count);
 	if (!json.failed)
 		resource->json = arena_text(&resource->arena, json.at, json.size);

@@ -35,16 +35,6 @@ static struct cached_object objects[OBJECTS];
 static struct cached_answer *answers; /* ANSWERS of them, on first use */
 static uint64_t clock_now;
 
-/* FNV-1a. */
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325ull;
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3ull;
-	return hash;
-}
-
 /* Cuts at the first byte that is not UTF-8: names come from files that anybody may have written. */
 static void keep_valid(char *text)
 {
@@ -167,15 +157,15 @@ static struct cached_answer *answer_of(const struct symbol_process *process, uin
 	return answers ? &answers[mixed >> 54] : NULL;
 }
 
-int symbol_find(const struct symbol_process *process, const char *path, uint64_t address,
-		struct object_place *place)
+const struct object_place *symbol_place(const struct symbol_process *process, const char *path,
+					uint64_t address)
 {
-	uint64_t path_hash = hash_text(path);
+	uint64_t path_hash = text_hash((struct text){path, (uint32_t)strlen(path)});
 	struct cached_answer *answer = answer_of(process, path_hash, address);
+	const struct object_place *place;
 
-	memset(place, 0, sizeof(*place));
 	if (!answer || process->pid == 0 || address == 0)
-		return 0;
+		return NULL;
 	if (answer->process.pid != process->pid ||
 	    answer->process.start_ticks != process->start_ticks || answer->path_hash != path_hash ||
 	    answer->address != address) {
@@ -184,8 +174,21 @@ int symbol_find(const struct symbol_process *process, const char *path, uint64_t
 		answer->address = address;
 		look_up(process, path, path_hash, answer);
 	}
-	*place = answer->place;
-	return place->function[0] || place->file[0];
+	place = &answer->place;
+	return place->function[0] || place->file[0] ? place : NULL;
+}
+
+int symbol_find(const struct symbol_process *process, const char *path, uint64_t address,
+		struct object_place *place)
+{
+	const struct object_place *found = symbol_place(process, path, address);
+
+	if (!found) {
+		memset(place, 0, sizeof(*place));
+		return 0;
+	}
+	*place = *found;
+	return 1;
 }
 
 void symbol_forget(void)

@@ -25,6 +25,10 @@ struct symbol_process {
 int symbol_find(const struct symbol_process *process, const char *path, uint64_t address,
 		struct object_place *place);
 
+/* The same, lent until the next call; NULL if nothing is known. */
+const struct object_place *symbol_place(const struct symbol_process *process, const char *path,
+					uint64_t address);
+
 void symbol_forget(void);
 
 #endif
