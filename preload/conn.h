@@ -1,5 +1,4 @@
-/* conn.h - a tracked connection: its role, the state of both directions, the requests in flight on
- * it. */
+/* conn.h - a tracked connection: role, state of both directions, the requests in flight on it. */
 #ifndef TAGALONG_CONN_H
 #define TAGALONG_CONN_H
 
@@ -53,8 +52,7 @@ struct conn {
 	uint8_t replacing;    /* bytes that are out already include our span ID, or a part of it */
 	uint32_t database;    /* client: of the pool, see database.h; 0: HTTP, if anything */
 	uint32_t first, last; /* exchanges in flight, oldest first */
-	uint64_t
-		requesting; /* whose request body is under way; it may have been answered already */
+	uint64_t requesting;  /* whose request body is under way; perhaps answered already */
 	uint64_t connect_context; /* in which connect() was called */
 	uint64_t connect_ns;      /* when */
 	uint8_t connect_link;
@@ -106,10 +104,7 @@ void conn_eof(struct conn *conn, struct stream *stream);
 /* Ends all that is in flight with a failure. */
 void conn_fail(struct conn *conn, enum span_failure failure, int error_number);
 
-/*
- * 1 if an errno of a read or write says that the connection is over; others (a bad pointer, a full
- * buffer, a time-out of the program's own) say nothing about it.
- */
+/* 1 if an errno of a read or write says that the connection is over; not: a full buffer. */
 int conn_is_over(int error_number);
 
 /* The failure that an errno of a connect, read or write means. */

@@ -36,9 +36,8 @@ struct resp_command {
 	uint8_t special; /* enum resp_special */
 };
 
-/* The row of that name, whatever its case; -1: not known. */
+/* The row of that name, whatever its case, for resp_command_at; -1: not known. */
 int resp_command_find(const char *name, size_t size);
-/* Of a row that resp_command_find gave; static. */
 const struct resp_command *resp_command_at(int row);
 
 /*
@@ -48,8 +47,8 @@ const struct resp_command *resp_command_at(int row);
 int resp_number_feed(struct resp_number *number, const char **at, const char *end);
 
 /*
- * The same in one look, for what is nearly always so: up to seven digits, and all is there. Returns
- * the number and moves `*at` behind it, or -1 and leaves it to resp_number_feed.
+ * The same in one look, if all is there, in up to seven digits. Returns the number, `*at` moves
+ * behind it; or -1: it is left to resp_number_feed.
  */
 static inline int32_t resp_number_here(const char **at, const char *end)
 {
@@ -68,10 +67,7 @@ static inline int32_t resp_number_here(const char **at, const char *end)
 	return number;
 }
 
-/*
- * A whole bulk string, from its '$' to its line end: its size, `*at` moves behind it, and `*data`
- * is set to its bytes. -1: it is not all there, or not that simple.
- */
+/* A whole bulk string from its '$' on: its size, or -1: not all there, or not that simple. */
 static inline int32_t resp_bulk_here(const char **at, const char *end, const char **data)
 {
 	const char *i = *at + 1;
@@ -86,20 +82,17 @@ static inline int32_t resp_bulk_here(const char **at, const char *end, const cha
 	return size;
 }
 
-/* Keeps the head of a request, which begins at `at`, if it is there in full. */
+/* Keeps the head of a request that begins at `at`, if it is all there. */
 void resp_repeat_note(struct resp *wire, const char *at, const char *end);
 
 /*
- * Takes requests that begin as the last one did, as long as they are there in full and
- * wire_calls.same takes them; returns where that ends. Only while wire->repeats is set.
+ * Takes requests that begin as the last one, while they are all there and wire_calls.same takes
+ * them; returns where that ends. Only while wire->repeats is set.
  */
 const char *resp_repeat_take(struct resp *wire, const char *at, const char *end,
 			     const struct wire_calls *calls, void *to);
 
-/*
- * An argument of the request: its beginning, its bytes in pieces, its end. The end of an inline
- * command's name that is not known is WIRE_BAD.
- */
+/* An argument: its beginning, its bytes in pieces, its end. WIRE_BAD: an unknown inline command. */
 void resp_argument_begin(struct resp *wire, const struct wire_calls *calls, void *to);
 void resp_argument_put(struct resp *wire, const char *at, size_t size,
 		       const struct wire_calls *calls, void *to);
@@ -107,6 +100,7 @@ enum wire_result resp_argument_end(struct resp *wire, const struct wire_calls *c
 
 /* enum resp_special of the request whose name was fed. */
 uint8_t resp_special_of(const struct resp *wire);
+
 /* Whether the last argument that decides something was this, whatever its case. */
 int resp_word_is(const struct resp *wire, const char *capitals, size_t size);
 /* Adds a word to the request's text. */
@@ -119,7 +113,7 @@ enum wire_result resp_feed_request(struct resp *wire, const char *at, size_t siz
 enum wire_result resp_feed_reply(struct resp *wire, const char *at, size_t size,
 				 const struct wire_calls *calls, void *to);
 
-/* A request that is answered was told; 0, or -1: there is no room to remember how. */
+/* A request with an answer was told; -1: there is no room to remember how. */
 int resp_expect(struct resp *wire, uint8_t special, uint32_t channels);
 
 #endif

@@ -29,8 +29,8 @@ static int set_up(void **state)
 	(void)state;
 	arena_init(&arena);
 	memset(text_bytes, 'x', LONGEST_TEXT);
-	for (int i = 0; i < MANY_KEYS; i++)
-		snprintf(many_keys + i * KEY_STEP, KEY_STEP, "key.%d", i % 1000);
+	for (size_t i = 0; i < MANY_KEYS; i++)
+		snprintf(many_keys + i * KEY_STEP, KEY_STEP, "key.%zu", i % 1000);
 	return 0;
 }
 
@@ -127,7 +127,7 @@ static void more_keys_than_are_remembered_are_packed_all_the_same(void **state)
 	struct attribute attributes[MANY_KEYS];
 
 	(void)state;
-	for (int i = 0; i < MANY_KEYS; i++)
+	for (size_t i = 0; i < MANY_KEYS; i++)
 		attributes[i] = text_of(many_keys + i * KEY_STEP, ATTRIBUTE_TEXT, 5);
 	for (int round = 0; round < 3; round++)
 		assert_packs(attributes, MANY_KEYS);

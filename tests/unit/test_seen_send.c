@@ -1,5 +1,8 @@
 /* test_seen_send.c - the bytes that we add: right place, once, and never in the program's counts.
  */
+/* First, for its parameters have names that the other one declares. */
+#include "tests/unit/shim_told.h"
+
 #include "tests/unit/sending_test.h"
 
 /* ---- what must have come out ----------------------------------------------------------------- */
@@ -317,7 +320,6 @@ int main(void)
 		SEND_TEST(a_passed_b3_is_replaced_in_place_where_it_was_asked_for),
 	};
 
-	slot = shim_attach(__builtin_frame_address(0));
-	fd = shim_socket();
+	sending_start(__builtin_frame_address(0));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

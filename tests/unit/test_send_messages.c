@@ -68,6 +68,8 @@ static void lines_of(unsigned n, char out[256])
 	while (n-- && exchange)
 		exchange = exchange_at(exchange->next);
 	assert_non_null(exchange);
+	if (!exchange) /* which the analyzer does not know to be impossible */
+		return;
 	traceparent_format(&exchange->own, parent);
 	snprintf(out, 256, "traceparent: %.*s\r\nX-Request-ID: %.*s\r\n", TRACEPARENT_SIZE, parent,
 		 exchange->request_id_size, exchange->request_id);
@@ -173,7 +175,6 @@ int main(void)
 		SEND_TEST(the_kernel_is_told_that_more_follows_until_the_last),
 	};
 
-	slot = shim_attach(__builtin_frame_address(0));
-	fd = shim_socket();
+	sending_start(__builtin_frame_address(0));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
