@@ -267,6 +267,8 @@ int conf_init(char **environment, const char *command)
 	conf.log = GET("TAGALONG_LOG") != NULL;
 	conf.request_ids =
 		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;
+	conf.node_bridge =
+		GET("TAGALONG_NODE_BRIDGE") ? (uint8_t)is_true(GET("TAGALONG_NODE_BRIDGE")) : 1;
 	read_propagators(GET("OTEL_PROPAGATORS"));
 	read_sampler(GET("OTEL_TRACES_SAMPLER"), GET("OTEL_TRACES_SAMPLER_ARG"));
 	read_mask(GET("TAGALONG_MASK_QUERY"));

@@ -8,6 +8,7 @@
 #include "preload/conf.h"
 #include "preload/context.h"
 #include "preload/fd.h"
+#include "preload/node.h"
 #include "preload/thread.h"
 
 #if defined(__x86_64__)
@@ -74,5 +75,6 @@ __attribute__((constructor)) static void begin(int argc, char **argv, char **env
 	find_library();
 	context_init(argv);
 	fd_init();
+	node_begin(argv, envp);
 	atomic_store(&process_mode, MODE_ON);
 }

@@ -33,7 +33,18 @@ if [ "$(cat "$work/rows")" != "$(wc -l <"$work/listed")" ]; then
 	echo "$(cat "$work/rows") rows, $(wc -l <"$work/listed") names" | refuse "rows of $list not understood"
 fi
 uniq -d "$work/listed" | refuse "listed twice"
-comm -23 "$work/exported" "$work/listed" | refuse "exported, but not in $list"
+# What Node.js asks its addons for, and what such a one calls: preload/napi.h.
+echo napi_register_module_v1 >"$work/addon"
+for name in create_buffer create_external create_function get_boolean get_cb_info get_typedarray_info \
+	get_value_bool get_value_external get_value_int32 get_value_string_utf8 set_named_property; do
+	echo "napi_$name"
+done >"$work/weak"
+
+sort "$work/listed" "$work/addon" | comm -23 "$work/exported" - | refuse "exported, but not in $list"
+comm -13 "$work/exported" "$work/addon" | refuse "not exported"
+nm -D --undefined-only "$lib" | awk '$1 == "w" && $2 ~ /^napi_/ { print $2 }' | sort | comm -3 - "$work/weak" |
+	refuse "of Node-API, in the library or in the list here alone"
+grep '^napi_' "$work/imported" | comm -23 - "$work/weak" | refuse "of Node-API, and not weak" || true
 comm -13 "$work/exported" "$work/listed" | refuse "in $list, but not exported"
 sed 's/@.*//' "$work/imported" | sort -u | comm -12 - "$work/listed" |
 	refuse "interposed, and used from outside as well"
@@ -54,5 +65,5 @@ LD_BIND_NOW=1 LD_PRELOAD=$(realpath "$lib") /bin/true 2>"$work/loader" || echo "
 refuse "does not load" <"$work/loader"
 
 [ ! -e "$work/failures" ] || failed=1
-[ $failed = 1 ] || echo "symbols: $(wc -l <"$work/exported") names exported, all in the list; needs only libc"
+[ $failed = 1 ] || echo "symbols: $(wc -l <"$work/exported") names exported, all in the lists; needs only libc"
 exit $failed
