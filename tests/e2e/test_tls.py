@@ -45,6 +45,16 @@ async def main():
       async with s.get(sys.argv[1] + '/' + path) as r: await r.text()
 asyncio.run(main())
 """
+NODE_HTTPS = """
+const https = require('https'), agent = new https.Agent({ keepAlive: true }), base = process.argv[1];
+const ask = (path, method, body) => new Promise((done, failed) => https.request(
+  base + path, { agent, method }, (r) => r.on('end', done).resume()).on('error', failed).end(body));
+(async () => { await ask('/a'); await ask('/b', 'POST', 'body'); await ask('/c?d=e'); agent.destroy(); })();
+"""
+NODE_FETCH = """
+const ask = (path, options) => fetch(process.argv[1] + path, options).then((answer) => answer.text());
+ask('/a').then(() => ask('/b', { method: 'POST', body: 'body' })).then(() => ask('/c'));
+"""
 BIG = "head -c 2000000 /dev/zero | curl -sS --noproxy '*' --data-binary @- URL/big"
 CLIENTS = {
     "curl": (["curl", "-sS", "--noproxy", "*", "URL/a?b=c", "URL/d"], 2, ANSWER),
@@ -61,6 +71,8 @@ CLIENTS = {
     "python-urllib": ([PYTHON, "-c", URLLIB, "URL"], 2, CLOSING),
     "python-requests": ([PYTHON, "-c", REQUESTS, "URL"], 3, ANSWER),
     "python-aiohttp": ([PYTHON, "-c", AIOHTTP, "URL"], 3, ANSWER),
+    "node-https": (["node", "-e", NODE_HTTPS, "URL"], 3, ANSWER),
+    "node-fetch": (["node", "-e", NODE_FETCH, "URL"], 3, ANSWER),
 }
 
 
@@ -70,7 +82,7 @@ def see_client(machine, certificates, name, version, port, endpoint=None):
     url = f"https://localhost:{server.port}"
     argv = [word.replace("URL", url).replace("CA", str(certificates.authority)) for word in argv]
     env = {"SSL_CERT_FILE": certificates.authority, "CURL_CA_BUNDLE": certificates.authority,
-           "GIT_SSL_CAINFO": certificates.authority}
+           "GIT_SSL_CAINFO": certificates.authority, "NODE_EXTRA_CA_CERTS": certificates.authority}
     process = (machine.start_traced(argv, name, endpoint, env) if endpoint else machine.start(argv, env))
     code = process.wait(30)
     server.close()

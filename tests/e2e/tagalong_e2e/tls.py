@@ -3,7 +3,7 @@ import select
 import socket
 import ssl
 
-from . import programs
+from . import machine, programs
 from .programs import APP_KINDS, PAR_KINDS, PROXY_KINDS, Front, gunicorn, python
 from .raw import CannedServer
 
@@ -151,9 +151,16 @@ def with_environment(start):
     """The program's server takes its certificate from the environment, its client the authority."""
     def begin(machine_, port, backend):
         argv, env = start(machine_, port, backend)
+        authority = machine_.directory / "authority.pem"
         return argv, {**env, "CERTIFICATE": machine_.directory / "server.pem",
-                      "SSL_CERT_FILE": machine_.directory / "authority.pem"}
+                      "SSL_CERT_FILE": authority, "NODE_EXTRA_CA_CERTS": authority}
     return begin
+
+
+def node_https(client):
+    def start(machine_, port, backend):
+        return ["node", machine.PROGRAMS / "front_https.js"], {"CLIENT": client}
+    return with_environment(start)
 
 
 def gunicorn_encrypted(machine_, port, backend):
@@ -168,4 +175,6 @@ FRONTS = [
     Front("haproxy", haproxy, PROXY_KINDS, proxy=True),
     Front("gunicorn", with_environment(gunicorn_encrypted), APP_KINDS),
     Front("aiohttp", with_environment(python("front_aiohttp.py")), PAR_KINDS, exact=False),
+    Front("node-https", node_https("https"), PAR_KINDS, exact=False),
+    Front("node-fetch", node_https("fetch"), PAR_KINDS, exact=False),
 ]
