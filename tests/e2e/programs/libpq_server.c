@@ -1,6 +1,6 @@
 /* libpq_server.c - an HTTP server that answers each request after one statement of libpq. */
 #include <arpa/inet.h>
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,11 +43,13 @@ int main(int argc, char **argv)
 	    bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
 	    listen(listener, 8) != 0) {
 		fputs(PQerrorMessage(conn), stderr);
+		close(listener);
 		return 1;
 	}
 	while ((client = accept(listener, NULL, NULL)) >= 0) {
 		serve_page(conn, client);
 		close(client);
 	}
+	close(listener);
 	return 0;
 }
