@@ -309,16 +309,25 @@ static void take_span(struct drain *drain, struct batch *batch, const struct sou
 }
 
 /* Returns 0 when the ring has nothing more for now. */
-static int read_one(struct drain *drain, struct batch *batch, struct source *source)
+static int read_one(struct drain *drain, struct batch *batch, uint32_t index)
 {
+	struct source *source = &drain->sources[index];
 	struct record record;
 	const void *payload;
 	size_t size;
 	int result;
 
-	if (ring_next(&source->reader, source->state == SOURCE_ENDED, drain->now_ns, &payload,
-		      &size) == RING_EMPTY)
+	switch (ring_next(&source->reader, source->state == SOURCE_ENDED, drain->now_ns, &payload,
+			  &size)) {
+	case RING_EMPTY:
 		return 0;
+	case RING_STACK:
+		slow_calls_snapshot(drain->slow, index, &source->process, payload, size);
+		ring_wipe(&source->reader, payload, size);
+		return 1;
+	case RING_SPAN:
+		break;
+	}
 	result = record_parse(&batch->arena, payload, size, drain->now_ns, &record);
 	if (result == 0)
 		take_span(drain, batch, source, &record, NULL);
@@ -381,7 +390,7 @@ static uint64_t read_source(struct drain *drain, struct batch *batch, uint32_t i
 	int more = 1;
 
 	for (int i = 0; i < SPANS_A_TURN && more && batch->count < batch->capacity; i++)
-		more = read_one(drain, batch, source);
+		more = read_one(drain, batch, index);
 	if (source->reader.cursor != before)
 		mark(drain, batch, index);
 	if (!more && source->state == SOURCE_ENDED)

@@ -145,3 +145,18 @@ int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t n
 		arena_rewind(arena, mark);
 	return result;
 }
+
+int record_stack(const void *bytes, size_t size, struct stack_record *stack)
+{
+	struct stack_record copy;
+
+	if (size < sizeof(copy))
+		return -EINVAL;
+	memcpy(&copy, bytes, sizeof(copy));
+	if (copy.size > STACK_BYTES || copy.size > size - sizeof(copy) || copy.size % 8 != 0 ||
+	    copy.base % 8 != 0 || copy.base > UINT64_MAX - STACK_BYTES ||
+	    all_zero(copy.span_id, sizeof(copy.span_id)))
+		return -EINVAL;
+	*stack = copy;
+	return 0;
+}

@@ -41,4 +41,10 @@ struct record {
 int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t now_ns,
 		 struct record *record);
 
+/*
+ * Copies and checks the head of a stack; its bytes, stack->size of them, stay where they are,
+ * behind the struct. 0 or -EINVAL.
+ */
+int record_stack(const void *bytes, size_t size, struct stack_record *stack);
+
 #endif

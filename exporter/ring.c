@@ -67,6 +67,9 @@ static void skip_hole(struct ring_reader *reader, uint64_t head)
 
 	while (position < head && !committed(reader, position))
 		position += RING_ALIGN;
+	/* It may go round the end. */
+	for (uint64_t at = reader->cursor; at < position; at += RING_ALIGN)
+		memset(head_at(reader, at), 0, RING_ALIGN);
 	reader->holes++;
 	advance(reader, position);
 }
@@ -82,7 +85,8 @@ static uint32_t checked_size(const struct ring_reader *reader, uint64_t head, ui
 	if (size < RING_ALIGN || size % RING_ALIGN != 0 || size > head - reader->cursor ||
 	    size > RING_BYTES - offset)
 		return 0;
-	if (*type == RECORD_SPAN && size > RING_RECORD_MAX + RING_ALIGN)
+	if ((*type == RECORD_SPAN && size > RING_RECORD_MAX + RING_ALIGN) ||
+	    (*type == RECORD_STACK && size > RING_STACK_MAX + RING_ALIGN))
 		return 0;
 	return size;
 }
@@ -110,13 +114,22 @@ enum ring_result ring_next(struct ring_reader *reader, int writer_gone, uint64_t
 			continue;
 		}
 		advance(reader, position + record_size);
-		if (type != RECORD_SPAN)
+		if (type != RECORD_SPAN && type != RECORD_STACK)
 			continue;
 		*payload = (const uint8_t *)head_at(reader, position) + sizeof(struct record_head);
 		*size = record_size - sizeof(struct record_head);
-		return RING_SPAN;
+		return type == RECORD_SPAN ? RING_SPAN : RING_STACK;
 	}
 	return RING_EMPTY;
+}
+
+void ring_wipe(struct ring_reader *reader, const void *payload, size_t size)
+{
+	uint8_t *at = reader->ring->data + ((const uint8_t *)payload - reader->ring->data);
+	struct record_head *head = (struct record_head *)at - 1;
+
+	memset(at, 0, size);
+	head->type = RECORD_FILLER;
 }
 
 uint64_t ring_pending(const struct ring_reader *reader)

@@ -14,6 +14,7 @@
 
 #define RING_STUCK_NS        5000000000ull /* a record may stay uncommitted while others advance */
 #define RING_RECORD_MAX      (sizeof(struct record_head) + SPAN_BYTES)
+#define RING_STACK_MAX       (sizeof(struct record_head) + sizeof(struct stack_record) + STACK_BYTES)
 #define RING_UNRELEASED_HALF (RING_BYTES / 2)
 
 struct ring_reader {
@@ -29,17 +30,22 @@ struct ring_reader {
 enum ring_result {
 	RING_EMPTY, /* nothing more for now */
 	RING_SPAN,  /* *payload and *size are set, in shared memory: copy before you look */
+	RING_STACK, /* the same of a struct stack_record; ring_wipe it when it was looked at */
 };
 
 /* Begins at the ring's tail. */
 void ring_reader_init(struct ring_reader *reader, struct ring *ring);
 
 /*
- * Goes on to the next span. `writer_gone`: its process has ended, so what is not committed never
- * will be. The bytes stay until the tail is released past them.
+ * Goes on to the next record. `writer_gone`: its process has ended, so what is not committed never
+ * will be. The bytes stay until the tail is released past them; but a place that nobody committed
+ * is wiped at once, for it may hold a part of a stack.
  */
 enum ring_result ring_next(struct ring_reader *reader, int writer_gone, uint64_t now_ns,
 			   const void **payload, size_t *size);
+
+/* Overwrites the record that ring_next gave last with zeros: nobody finds it there again. */
+void ring_wipe(struct ring_reader *reader, const void *payload, size_t size);
 
 /* Bytes that were reserved by writers and not read yet. */
 uint64_t ring_pending(const struct ring_reader *reader);

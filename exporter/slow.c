@@ -1,4 +1,4 @@
-/* slow.c - calls in flight that take long: their stacks, kept until their spans come. */
+/* slow.c - stacks of calls that take long, or sent a snapshot, kept until their spans come. */
 #include "slow.h"
 
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "exporter/log.h"
+#include "exporter/record.h"
 #include "exporter/stack.h"
 
 #define MS_NS           1000000ull
@@ -51,7 +52,7 @@ static uint64_t clock_ns(void)
 
 struct slow_calls *slow_calls_new(uint32_t slow_ms)
 {
-	struct slow_calls *slow = slow_ms ? calloc(1, sizeof(*slow)) : NULL;
+	struct slow_calls *slow = calloc(1, sizeof(*slow));
 
 	if (slow)
 		slow->slow_ns = slow_ms * MS_NS;
@@ -104,7 +105,7 @@ static void note_refusal(struct slow_calls *slow, uint32_t slot, const struct pr
 	slow->slots[slot].refused = 1;
 	if (error == -EPERM || error == -EACCES)
 		log_line(LOG_INFO, "slow",
-			 "the stacks of process %u may not be read (see ptrace(2)), so its slow "
+			 "the stacks of process %u may not be read (see ptrace(2)), so its "
 			 "calls are told without",
 			 process->pid);
 }
@@ -123,6 +124,16 @@ static void pay(struct slow_calls *slow, uint64_t began_ns, uint64_t ended_ns)
 		slow->next_unwind_ns = slow->paid_until_ns;
 }
 
+/* `frames`: their number, or why there are none. */
+static void settle(struct slow_calls *slow, uint32_t slot, const struct process *process,
+		   const uint8_t span_id[8], int frames, const char *text)
+{
+	if (frames == -EPERM || frames == -EACCES || frames == -ENOSYS)
+		note_refusal(slow, slot, process, frames);
+	else if (frames != -EAGAIN)
+		keep(slow, slot, span_id, frames > 0 ? text : NULL);
+}
+
 static void unwind(struct slow_calls *slow, uint32_t slot, const struct process *process,
 		   const struct inflight *entry, uint64_t since_ns)
 {
@@ -138,10 +149,7 @@ static void unwind(struct slow_calls *slow, uint32_t slot, const struct process 
 	began = clock_ns();
 	frames = stack_of_wait(&identity, &entry->wait, since_ns, text, sizeof(text));
 	pay(slow, began, clock_ns());
-	if (frames == -EPERM || frames == -EACCES || frames == -ENOSYS)
-		note_refusal(slow, slot, process, frames);
-	else if (frames != -EAGAIN)
-		keep(slow, slot, span_id, frames > 0 ? text : NULL);
+	settle(slow, slot, process, span_id, frames, text);
 }
 
 /*
@@ -182,7 +190,7 @@ static int is_due(struct slow_calls *slow, struct seen_slot *seen, uint64_t now_
 void slow_calls_visit(struct slow_calls *slow, uint32_t slot, const struct process *process,
 		      const struct slot *shared, uint64_t now_ns)
 {
-	if (!slow || !is_due(slow, &slow->slots[slot], now_ns))
+	if (!slow || !slow->slow_ns || !is_due(slow, &slow->slots[slot], now_ns))
 		return;
 	for (uint32_t i = 0; i < INFLIGHT_COUNT; i++) {
 		const struct inflight *entry = &shared->inflight[i];
@@ -199,6 +207,27 @@ void slow_calls_visit(struct slow_calls *slow, uint32_t slot, const struct proce
 			return;
 		}
 	}
+}
+
+void slow_calls_snapshot(struct slow_calls *slow, uint32_t slot, const struct process *process,
+			 const void *payload, size_t size)
+{
+	struct symbol_process identity = {process->pid, process->start_ticks};
+	char text[STACK_TEXT_ROOM];
+	struct stack_record stack;
+	uint64_t began;
+	int frames;
+
+	if (!slow || slow->slots[slot].refused || record_stack(payload, size, &stack) != 0 ||
+	    find_kept(slow, stack.span_id))
+		return;
+	began = clock_ns();
+	if (began < slow->paid_until_ns)
+		return;
+	frames = stack_of_record(&identity, &stack, (const struct stack_record *)payload + 1, text,
+				 sizeof(text));
+	pay(slow, began, clock_ns());
+	settle(slow, slot, process, stack.span_id, frames, text);
 }
 
 struct text slow_calls_take(struct slow_calls *slow, const uint8_t span_id[8], struct arena *arena)

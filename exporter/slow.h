@@ -1,4 +1,4 @@
-/* slow.h - calls in flight that take long: their stacks, kept until their spans come. */
+/* slow.h - stacks of calls that take long, or sent a snapshot, kept until their spans come. */
 #ifndef TAGALONG_SLOW_H
 #define TAGALONG_SLOW_H
 
@@ -8,6 +8,7 @@
  * thread.
  */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "exporter/arena.h"
@@ -19,7 +20,9 @@
 
 struct slow_calls;
 
-/* NULL: `slow_ms` is 0, which turns it off, or no memory. All functions accept NULL. */
+/*
+ * With 0 no call is slow: only snapshots are kept. NULL: no memory. All functions accept NULL.
+ */
 struct slow_calls *slow_calls_new(uint32_t slow_ms);
 void slow_calls_free(struct slow_calls *slow);
 
@@ -30,6 +33,13 @@ void slow_calls_free(struct slow_calls *slow);
  */
 void slow_calls_visit(struct slow_calls *slow, uint32_t slot, const struct process *process,
 		      const struct slot *shared, uint64_t now_ns);
+
+/*
+ * A record of the ring with a snapshot, in shared memory: what it says is not trusted, and the
+ * caller wipes it afterwards. Without permission, or time, or sense in it, nothing is kept.
+ */
+void slow_calls_snapshot(struct slow_calls *slow, uint32_t slot, const struct process *process,
+			 const void *payload, size_t size);
 
 /* The stack of a span that is finished, copied into the arena and forgotten; else absent. */
 struct text slow_calls_take(struct slow_calls *slow, const uint8_t span_id[8], struct arena *arena);

@@ -1,4 +1,4 @@
-/* stack.c - the stack of a call that waits, as text. */
+/* stack.c - the stack of a call that waits, or of a snapshot, as text. */
 #include "stack.h"
 
 #include <errno.h>
@@ -75,4 +75,14 @@ int stack_of_wait(const struct symbol_process *process, const struct inflight_wa
 	if (atomic_load_explicit(&wait->since_ns, memory_order_acquire) != since_ns)
 		return -EAGAIN;
 	return write_frames(process, frames, count, text, room);
+}
+
+int stack_of_record(const struct symbol_process *process, const struct stack_record *stack,
+		    const void *bytes, char *text, size_t room)
+{
+	struct unwind_copy copy = {stack->base, stack->size, bytes};
+	struct unwind_frame frames[UNWIND_FRAMES];
+	int count = unwind_copy(process->pid, stack->registers, &copy, frames, UNWIND_FRAMES);
+
+	return count < 0 ? count : write_frames(process, frames, count, text, room);
 }

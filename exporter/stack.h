@@ -1,4 +1,4 @@
-/* stack.h - the stack of a call that waits, as text. */
+/* stack.h - the stack of a call that waits, or of a snapshot, as text. */
 #ifndef TAGALONG_STACK_H
 #define TAGALONG_STACK_H
 
@@ -22,5 +22,9 @@
  */
 int stack_of_wait(const struct symbol_process *process, const struct inflight_wait *wait,
 		  uint64_t since_ns, char *text, size_t room);
+
+/* The same of a snapshot, whose bytes are read where they are and copied nowhere. */
+int stack_of_record(const struct symbol_process *process, const struct stack_record *stack,
+		    const void *bytes, char *text, size_t room);
 
 #endif

@@ -24,6 +24,8 @@ int search_unwind_table(unw_addr_space_t space, unw_word_t address, unw_dyn_info
 /* One walk. */
 struct walk {
 	const uint64_t *registers;
+	const struct unwind_copy *copy;  /* NULL: the stack is the process's */
+	uint64_t stack_start, stack_end; /* with a copy: what is there now is not meant */
 	struct maps maps;
 	struct memory *memory;
 	int lost; /* the present frame has no unwind table: the next is a guess by rbp */
@@ -35,6 +37,20 @@ struct image {
 	uint64_t tables; /* .eh_frame_hdr, 0: none */
 };
 
+static int read_memory(struct walk *walk, uint64_t address, void *to, size_t size)
+{
+	const struct unwind_copy *copy = walk->copy;
+
+	if (copy && address >= copy->base && size <= copy->size &&
+	    address - copy->base <= copy->size - size) {
+		memcpy(to, (const uint8_t *)copy->bytes + (address - copy->base), size);
+		return 0;
+	}
+	if (address + size > walk->stack_start && address < walk->stack_end)
+		return -EFAULT;
+	return memory_read(walk->memory, address, to, size);
+}
+
 /* ---- unwind tables -------------------------------------------------------------------------- */
 
 static int read_image(struct walk *walk, const struct map *map, struct image *image)
@@ -44,10 +60,10 @@ static int read_image(struct walk *walk, const struct map *map, struct image *im
 	Elf64_Ehdr head;
 	int loaded = 0;
 
-	if (!first || memory_read(walk->memory, first->start, &head, sizeof(head)) != 0 ||
+	if (!first || read_memory(walk, first->start, &head, sizeof(head)) != 0 ||
 	    memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    head.e_phentsize != sizeof(headers[0]) || head.e_phnum > HEADERS_MAX ||
-	    memory_read(walk->memory, first->start + head.e_phoff, headers,
+	    read_memory(walk, first->start + head.e_phoff, headers,
 			head.e_phnum * sizeof(headers[0])) != 0)
 		return 0;
 	memset(image, 0, sizeof(*image));
@@ -74,8 +90,8 @@ static int find_table(struct walk *walk, const struct map *map, unw_dyn_info_t *
 	struct image image;
 
 	if (!read_image(walk, map, &image) || !image.tables ||
-	    memory_read(walk->memory, image.tables, &head, sizeof(head)) != 0 ||
-	    head.version != 1 || head.frame_encoding != 0x1b || head.count_encoding != 0x03 ||
+	    read_memory(walk, image.tables, &head, sizeof(head)) != 0 || head.version != 1 ||
+	    head.frame_encoding != 0x1b || head.count_encoding != 0x03 ||
 	    head.table_encoding != 0x3b)
 		return 0;
 	memset(table, 0, sizeof(*table));
@@ -127,7 +143,7 @@ static int access_memory(unw_addr_space_t space, unw_word_t address, unw_word_t 
 	struct walk *walk = argument;
 
 	(void)space;
-	if (write || memory_read(walk->memory, address, value, sizeof(*value)) != 0)
+	if (write || read_memory(walk, address, value, sizeof(*value)) != 0)
 		return -UNW_EINVAL;
 	return 0;
 }
@@ -188,7 +204,7 @@ static int follows_call(struct walk *walk, uint64_t address)
 {
 	uint8_t code[8];
 
-	if (memory_read(walk->memory, address - sizeof(code), code, sizeof(code)) != 0)
+	if (read_memory(walk, address - sizeof(code), code, sizeof(code)) != 0)
 		return 0;
 	if (code[3] == 0xe8)
 		return 1;
@@ -268,26 +284,60 @@ static unw_addr_space_t get_space(void)
 	return space;
 }
 
+static int walk_all(struct walk *walk, struct unwind_frame *frames, size_t room)
+{
+	unw_addr_space_t space = get_space();
+	unw_cursor_t cursor;
+
+	if (!space)
+		return -ENOMEM;
+	if (unw_init_remote(&cursor, space, walk) != 0)
+		return 0;
+	return (int)take_frames(walk, &cursor, frames, room);
+}
+
 int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_frame *frames,
 		   size_t room)
 {
 	struct walk walk = {.registers = registers};
-	unw_addr_space_t space = get_space();
-	unw_cursor_t cursor;
 	uint64_t top;
 	int result;
 
 	walk.memory = memory_new(pid, READS_MAX);
-	if (!space || !walk.memory) {
-		memory_free(walk.memory);
+	if (!walk.memory)
 		return -ENOMEM;
-	}
 	/* Whether it may be read at all is known before the long list is. */
 	result = memory_read(walk.memory, registers[1], &top, sizeof(top));
 	if (result == 0)
 		result = maps_read(&walk.maps, pid);
-	if (result == 0 && unw_init_remote(&cursor, space, &walk) == 0)
-		result = (int)take_frames(&walk, &cursor, frames, room);
+	if (result == 0)
+		result = walk_all(&walk, frames, room);
+	maps_free(&walk.maps);
+	memory_free(walk.memory);
+	return result;
+}
+
+int unwind_copy(uint32_t pid, const uint64_t registers[8], const struct unwind_copy *copy,
+		struct unwind_frame *frames, size_t room)
+{
+	struct walk walk = {.registers = registers, .copy = copy};
+	const struct map *map;
+	uint64_t code;
+	int result;
+
+	walk.memory = memory_new(pid, READS_MAX);
+	if (!walk.memory)
+		return -ENOMEM;
+	result = memory_read(walk.memory, registers[0], &code, sizeof(code));
+	if (result == 0)
+		result = maps_read(&walk.maps, pid);
+	map = result == 0 ? maps_find(&walk.maps, copy->base) : NULL;
+	if (map) {
+		walk.stack_start = map->start;
+		walk.stack_end = map->end;
+	}
+	if (result == 0)
+		result = walk_all(&walk, frames, room);
 	maps_free(&walk.maps);
 	memory_free(walk.memory);
 	return result;
@@ -303,6 +353,13 @@ int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_fram
 	(void)frames;
 	(void)room;
 	return -ENOSYS;
+}
+
+int unwind_copy(uint32_t pid, const uint64_t registers[8], const struct unwind_copy *copy,
+		struct unwind_frame *frames, size_t room)
+{
+	(void)copy;
+	return unwind_process(pid, registers, frames, room);
 }
 
 #endif

@@ -25,4 +25,18 @@ struct unwind_frame {
 int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_frame *frames,
 		   size_t room);
 
+/* A part of a stack as it was: `size` bytes, up to UINT64_MAX - `base`. Read, never copied. */
+struct unwind_copy {
+	uint64_t base;
+	size_t size;
+	const void *bytes;
+};
+
+/*
+ * The same of a call that is over: the stack is the copy's, and ends with it; the process gives its
+ * unwind tables. What changes in the copy meanwhile does no harm.
+ */
+int unwind_copy(uint32_t pid, const uint64_t registers[8], const struct unwind_copy *copy,
+		struct unwind_frame *frames, size_t room);
+
 #endif

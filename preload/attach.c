@@ -334,6 +334,11 @@ int attach_ready(void)
 	return now == ATTACH_DONE;
 }
 
+int attach_is_read(void)
+{
+	return header && atomic_load_explicit(&header->control.exporter_pid, memory_order_relaxed);
+}
+
 void attach_forked(void)
 {
 	/*

@@ -20,6 +20,9 @@ struct slot *attach_slot(void);
 /* Cached getpid(). */
 uint32_t attach_pid(void);
 
+/* 1 while an exporter reads what this process writes. */
+int attach_is_read(void);
+
 /* Path of the session's segment for children, "" if there is none. */
 const char *attach_session(void);
 

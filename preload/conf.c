@@ -264,6 +264,7 @@ int conf_init(char **environment, const char *command)
 		return -1;
 	conf.no_telemetry = (uint8_t)is_true(GET("OTEL_SDK_DISABLED"));
 	conf.sql_comments = (uint8_t)is_true(GET("TAGALONG_SQLCOMMENTER"));
+	conf.call_stacks = (uint8_t)is_true(GET("TAGALONG_CALL_STACKS"));
 	conf.log = GET("TAGALONG_LOG") != NULL;
 	conf.request_ids =
 		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;

@@ -20,7 +20,7 @@ void context_init(const void *main_frame)
  * The main thread's lies above its first frame; glibc puts that of others right below their thread
  * pointer. Between a frame on it and its top everything is mapped, so words in between may be read.
  */
-static uintptr_t stack_top(void)
+uintptr_t context_stack_top(void)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 	uintptr_t pointer = (uintptr_t)__builtin_thread_pointer();
@@ -41,7 +41,7 @@ static uintptr_t loop_call(const struct thread *self)
 {
 	uintptr_t slot = (uintptr_t)self->loop_slot;
 
-	if (!slot || slot <= (uintptr_t)__builtin_frame_address(0) || slot >= stack_top())
+	if (!slot || slot <= (uintptr_t)__builtin_frame_address(0) || slot >= context_stack_top())
 		return 0;
 	return *(const volatile uintptr_t *)slot;
 }
@@ -75,7 +75,7 @@ void context_wait(struct thread *self, void *frame, enum thread_waits waits)
 	if (waits == THREAD_LOOPS) {
 		uintptr_t slot = (uintptr_t)((uintptr_t *)frame + 1);
 
-		self->loop_slot = slot < stack_top() ? (uintptr_t *)slot : NULL;
+		self->loop_slot = slot < context_stack_top() ? (uintptr_t *)slot : NULL;
 	}
 #else
 	(void)frame;

@@ -21,6 +21,12 @@ void context_init(const void *main_frame);
  */
 void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from);
 
+/*
+ * The top of the stack that the thread runs on, 0 if that is not known (coroutines have their own).
+ * A coroutine's stack that lies close below the thread's is taken for a part of it.
+ */
+uintptr_t context_stack_top(void);
+
 /* The current context if it is alive and still holds, else 0. */
 uint64_t context_get(struct thread *self);
 

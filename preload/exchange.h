@@ -38,6 +38,7 @@ struct exchange {
 	uint32_t replies_due;
 	uint32_t unit;
 	uint8_t private_span;         /* `inflight` is from the private pool */
+	uint8_t repeated;             /* see call_stack.h */
 	uint64_t parent;              /* client: context it was sent in, 0: none */
 	uint64_t target_hash;         /* server: of method and target; 0: none */
 	struct trace_parent incoming; /* server: what the caller sent; span_id 0: nothing */

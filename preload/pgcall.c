@@ -2,6 +2,7 @@
 #include "preload/pgcall.h"
 
 #include "preload/attach.h"
+#include "preload/call_stack.h"
 #include "preload/conf.h"
 #include "preload/context.h"
 #include "preload/fd.h"
@@ -47,6 +48,7 @@ int pgcall_enter(struct pgcall *call, const struct caller *caller, struct pg_con
 	call->conn = conn;
 	call->exchange = 0;
 	call->wait = NULL;
+	call->noted = 0;
 	/* One that is noted below us was left without a return. */
 	call->outer = self->inside_libpq > (uintptr_t)frame ? self->inside_libpq : 0;
 	call->outer_base = self->libpq_base;
@@ -135,6 +137,7 @@ const char *pgcall_begin(struct pgcall *call, const struct pgrequest *request)
 	struct pgconn *state = pgcall_state(call);
 	const char *sql = request->sql;
 	struct exchange *exchange;
+	size_t size;
 
 	if (!state)
 		return sql;
@@ -144,7 +147,9 @@ const char *pgcall_begin(struct pgcall *call, const struct pgrequest *request)
 	if (exchange) {
 		pgspan_describe(exchange, state, call->conn);
 		pgspan_field(exchange, FIELD_OPERATION, request->operation);
-		pgspan_text(exchange, state, request);
+		size = pgspan_text(exchange, state, request);
+		if (conf.call_stacks)
+			call_stack_count(call->self, exchange, exchange->added, size);
 		state->used = 1;
 		pgconn_push(state, exchange);
 		exchange_publish(exchange);
@@ -174,8 +179,16 @@ static int is_copy(int status)
 	return status == PG_COPY_IN || status == PG_COPY_OUT;
 }
 
-static void end(struct pgconn *state, struct exchange *exchange)
+void pgcall_stack(const struct pgcall *call, const struct pgconn *state, struct exchange *exchange)
 {
+	if (conf.call_stacks && call->noted)
+		call_stack_take(call->self, exchange, call->wait->registers,
+				state->failed || exchange_span(exchange)->failure);
+}
+
+static void end(const struct pgcall *call, struct pgconn *state, struct exchange *exchange)
+{
+	pgcall_stack(call, state, exchange);
 	pgconn_take(state, exchange);
 	exchange_end(exchange, sys_now_ns());
 }
@@ -219,7 +232,7 @@ void pgcall_executed(struct pgcall *call, struct pg_result *result)
 	else
 		pgspan_failed(state, exchange, call->conn);
 	if (!result || !is_copy(state->libpq->result_status(result)))
-		end(state, exchange);
+		end(call, state, exchange);
 	pgconn_unlock(state);
 	pgcall_leave(call);
 }
@@ -233,7 +246,7 @@ void pgcall_returned(struct pgcall *call, int succeeded)
 		return;
 	if (!succeeded)
 		pgspan_failed(state, exchange, call->conn);
-	end(state, exchange);
+	end(call, state, exchange);
 	pgconn_unlock(state);
 	pgcall_leave(call);
 }
@@ -250,7 +263,7 @@ void pgcall_sent(struct pgcall *call, int sent)
 			pgconn_end_before(state, exchange);
 	} else if (state->libpq->status(call->conn) == PG_CONNECTION_BAD) {
 		pgspan_failed(state, exchange, call->conn);
-		end(state, exchange);
+		end(call, state, exchange);
 	} else {
 		/* Refused without a word to the server. */
 		pgconn_take(state, exchange);
@@ -281,7 +294,7 @@ static void got_none(const struct pgcall *call, struct pgconn *state, struct exc
 			return;
 		pgspan_failed(state, exchange, call->conn);
 	}
-	end(state, exchange);
+	end(call, state, exchange);
 }
 
 void pgcall_got(struct pgcall *call, struct pg_result *result)
@@ -300,7 +313,7 @@ void pgcall_got(struct pgcall *call, struct pg_result *result)
 		reply_context(call->self, state, exchange);
 		/* Replication has no end. */
 		if (status == PG_COPY_BOTH)
-			end(state, exchange);
+			end(call, state, exchange);
 	}
 	pgconn_unlock(state);
 	pgcall_leave(call);

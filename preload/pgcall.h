@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "preload/conf.h"
 #include "preload/exchange.h"
 #include "preload/libpq.h"
 #include "preload/pgconn.h"
@@ -36,6 +37,7 @@ struct pgcall {
 	struct pg_conn *conn;
 	uint64_t exchange;          /* 0: nothing is told */
 	struct inflight_wait *wait; /* of the exchange, NULL: none */
+	int noted;                  /* this call has noted its registers there */
 	uintptr_t outer;            /* the frame that was noted before, and its copy of libpq */
 	uintptr_t outer_base;
 };
@@ -75,6 +77,9 @@ struct pgconn *pgcall_state(const struct pgcall *call);
 /* The call is about that exchange. */
 void pgcall_exchange(struct pgcall *call, struct exchange *exchange);
 
+/* The exchange ends with this call: its stack, if it is asked for and worth it. */
+void pgcall_stack(const struct pgcall *call, const struct pgconn *state, struct exchange *exchange);
+
 /* Our own code ends before the real call, and begins again after it (0: it can't). */
 void pgcall_pass(struct pgcall *call);
 int pgcall_back(struct pgcall *call);
@@ -90,9 +95,17 @@ static inline __attribute__((always_inline)) void pgcall_wait(struct pgcall *cal
 	if (wait) {
 		memcpy(wait->call, name, strlen(name) + 1);
 		wait->thread_id = thread_id(call->self);
-		registers_note(wait->registers);
+		call->noted = registers_note(wait->registers);
 		atomic_store_explicit(&wait->since_ns, sys_now_ns(), memory_order_release);
 	}
+	pgcall_pass(call);
+}
+
+/* As pgcall_pass, for a call that only sends: its registers are noted if they may be wanted. */
+static inline __attribute__((always_inline)) void pgcall_send(struct pgcall *call)
+{
+	if (conf.call_stacks && call->wait)
+		call->noted = registers_note(call->wait->registers);
 	pgcall_pass(call);
 }
 

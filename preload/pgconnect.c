@@ -165,8 +165,8 @@ static struct pgconn *state_of(const struct caller *caller, uint64_t begun, stru
 
 /* ---- ends --------------------------------------------------------------------------------- */
 
-static void finish(struct pgconn *state, struct exchange *exchange, struct pg_conn *conn,
-		   int status)
+static void finish(const struct pgcall *call, struct pgconn *state, struct exchange *exchange,
+		   struct pg_conn *conn, int status)
 {
 	state->connect = 0;
 	if (status != PG_CONNECTION_OK)
@@ -175,6 +175,7 @@ static void finish(struct pgconn *state, struct exchange *exchange, struct pg_co
 	exchange->fields_size = state->fields_before;
 	pgspan_describe(exchange, state, conn);
 	pgspan_field(exchange, FIELD_USER, state->libpq->user(conn));
+	pgcall_stack(call, state, exchange);
 	exchange_end(exchange, sys_now_ns());
 }
 
@@ -198,7 +199,7 @@ static void look_and_finish(struct pgcall *call, struct pg_conn *conn, int waite
 	}
 	status = look(call->self, state, exchange, conn, 0);
 	if (waited || is_over(status))
-		finish(state, exchange, conn, status);
+		finish(call, state, exchange, conn, status);
 	pgconn_unlock(state);
 }
 
@@ -231,7 +232,7 @@ void pgconnect_polled(struct pgcall *call)
 	if (exchange) {
 		status = look(call->self, state, exchange, call->conn, 1);
 		if (is_over(status))
-			finish(state, exchange, call->conn, status);
+			finish(call, state, exchange, call->conn, status);
 	}
 	if (state)
 		pgconn_unlock(state);

@@ -179,8 +179,8 @@ static size_t masked(struct exchange *exchange, const char *sql)
 	return size;
 }
 
-void pgspan_text(struct exchange *exchange, const struct pgconn *state,
-		 const struct pgrequest *request)
+size_t pgspan_text(struct exchange *exchange, const struct pgconn *state,
+		   const struct pgrequest *request)
 {
 	size_t name_size = request->name ? strlen(request->name) : 0;
 	size_t size = 0;
@@ -197,6 +197,7 @@ void pgspan_text(struct exchange *exchange, const struct pgconn *state,
 	}
 	if (size)
 		exchange_field(exchange, FIELD_QUERY_TEXT, exchange->added, size);
+	return size;
 }
 
 /* ---- results ------------------------------------------------------------------------------ */

@@ -4,6 +4,7 @@
 
 /* With the connection's entry locked. `conn` is asked by functions that only look. */
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "preload/exchange.h"
@@ -22,9 +23,12 @@ void pgspan_describe(struct exchange *exchange, struct pgconn *state, struct pg_
 /* A field of a C string, NULL and "": none. */
 void pgspan_field(struct exchange *exchange, enum span_field id, const char *text);
 
-/* The masked text of a statement, or of the statement of that name; a text is kept by its name. */
-void pgspan_text(struct exchange *exchange, const struct pgconn *state,
-		 const struct pgrequest *request);
+/*
+ * The masked text of a statement, or of the statement of that name; a text is kept by its name. Its
+ * size; it stands in exchange->added.
+ */
+size_t pgspan_text(struct exchange *exchange, const struct pgconn *state,
+		   const struct pgrequest *request);
 
 /* One result of the first exchange in flight. */
 void pgspan_result(struct pgconn *state, struct exchange *exchange, struct pg_result *result);

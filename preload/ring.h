@@ -13,4 +13,10 @@
  */
 void ring_push_span(const struct span *span, const uint8_t *fields, size_t fields_size);
 
+/*
+ * The same for a stack: copies stack->size bytes from stack->base, which is where they are, into
+ * the ring and nowhere else. 0: no slot, or half of the ring is taken, which is not counted.
+ */
+int ring_push_stack(const struct stack_record *stack);
+
 #endif

@@ -207,7 +207,7 @@ int around_PQsendQuery(const struct caller *caller, struct pg_conn *conn, const 
 	if (!pgcall_enter(&call, caller, conn, FRAME))
 		return HOOK_REAL(PQsendQuery, caller)(conn, sql);
 	sql = pgcall_begin(&call, &request);
-	pgcall_pass(&call);
+	pgcall_send(&call);
 	sent = HOOK_REAL(PQsendQuery, caller)(conn, sql);
 	pgcall_sent(&call, sent);
 	return sent;
@@ -226,7 +226,7 @@ int around_PQsendQueryParams(const struct caller *caller, struct pg_conn *conn, 
 		return HOOK_REAL(PQsendQueryParams, caller)(conn, sql, count, types, values, sizes,
 							    formats, format);
 	sql = pgcall_begin(&call, &request);
-	pgcall_pass(&call);
+	pgcall_send(&call);
 	sent = HOOK_REAL(PQsendQueryParams, caller)(conn, sql, count, types, values, sizes, formats,
 						    format);
 	pgcall_sent(&call, sent);
@@ -243,7 +243,7 @@ int around_PQsendPrepare(const struct caller *caller, struct pg_conn *conn, cons
 	if (!pgcall_enter(&call, caller, conn, FRAME))
 		return HOOK_REAL(PQsendPrepare, caller)(conn, name, sql, count, types);
 	pgcall_begin(&call, &request);
-	pgcall_pass(&call);
+	pgcall_send(&call);
 	sent = HOOK_REAL(PQsendPrepare, caller)(conn, name, sql, count, types);
 	pgcall_sent(&call, sent);
 	return sent;
@@ -261,7 +261,7 @@ int around_PQsendQueryPrepared(const struct caller *caller, struct pg_conn *conn
 		return HOOK_REAL(PQsendQueryPrepared, caller)(conn, name, count, values, sizes,
 							      formats, format);
 	pgcall_begin(&call, &request);
-	pgcall_pass(&call);
+	pgcall_send(&call);
 	sent = HOOK_REAL(PQsendQueryPrepared, caller)(conn, name, count, values, sizes, formats,
 						      format);
 	pgcall_sent(&call, sent);
@@ -279,7 +279,7 @@ static int send_named(const struct caller *caller, struct pg_conn *conn, const c
 	if (!pgcall_enter(&call, caller, conn, FRAME))
 		return real(conn, name);
 	pgcall_begin(&call, request);
-	pgcall_pass(&call);
+	pgcall_send(&call);
 	sent = real(conn, name);
 	pgcall_sent(&call, sent);
 	return sent;

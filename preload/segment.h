@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SEGMENT_MAGIC         0x31474e4f4c414754ull /* "TGALONG1", read as little endian */
-#define SEGMENT_VERSION       2
+#define SEGMENT_VERSION       3
 #define SEGMENT_HEADER_BYTES  4096
 #define SEGMENT_SLOTS_MAX     1024
 #define SEGMENT_IDENTITY_TEXT 1024
@@ -26,6 +26,7 @@
 #define RING_ALIGN            64u
 #define SPAN_BYTES            2048u /* one span under construction, fields included */
 #define INFLIGHT_COUNT        256u
+#define STACK_BYTES           8192u /* of a snapshot, at most */
 
 /* ---- header and control block ------------------------------------------------------------- */
 
@@ -109,6 +110,7 @@ struct ring {
 enum record_type {
 	RECORD_FILLER = 1, /* skip record_head.size bytes */
 	RECORD_SPAN = 2,   /* a struct span follows the head */
+	RECORD_STACK = 3,  /* a struct stack_record follows the head */
 };
 
 struct record_head {
@@ -116,6 +118,19 @@ struct record_head {
 	uint32_t size;           /* of the whole record with this head, multiple of RING_ALIGN */
 	uint16_t type;           /* enum record_type */
 	uint16_t reserved;
+};
+
+/*
+ * The stack of a call at its end, on request only (TAGALONG_CALL_STACKS): pushed right before the
+ * span of that call. The bytes follow the struct. They may hold secrets of the program, so the
+ * reader overwrites the record before it releases it, whatever it made of it.
+ */
+struct stack_record {
+	uint8_t span_id[8];
+	uint32_t thread_id;
+	uint32_t size;         /* of the bytes, a multiple of 8, up to STACK_BYTES */
+	uint64_t base;         /* the address that the first of them was at, a multiple of 8 */
+	uint64_t registers[8]; /* as in struct inflight_wait */
 };
 
 /* ---- spans ---------------------------------------------------------------------------------- */
@@ -305,6 +320,7 @@ static inline uint64_t segment_slot_offset(uint32_t index)
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_HEADER_BYTES, "header fits its page");
 _Static_assert(offsetof(struct segment_header, control) == 64, "control block on its own line");
 _Static_assert(sizeof(struct record_head) == 16, "record head");
+_Static_assert(sizeof(struct stack_record) == 88, "stack");
 _Static_assert(sizeof(struct span_address) == 20, "address");
 _Static_assert(sizeof(struct span) == 168, "span");
 _Static_assert(sizeof(struct inflight_wait) == 96, "wait");

@@ -35,6 +35,8 @@ struct thread {
 	uintptr_t libpq_base;  /* where that copy of libpq is loaded */
 	uint64_t libpq_begins; /* the exchange of the connection that it makes, 0: none */
 	int libpq_error;       /* of the last connect in it; EINPROGRESS while nothing is known */
+	uint64_t repeat_hash;  /* of the last statement and its context, see call_stack.h */
+	uint32_t repeat_count; /* so many times in a row */
 };
 
 enum thread_waits {

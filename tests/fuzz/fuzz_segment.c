@@ -73,22 +73,40 @@ static void try_record(struct batch *batch, const void *bytes, size_t size)
 	free(copy);
 }
 
+/* What is believed of a stack lies within its record, of which nothing is left. */
+static void try_stack(struct ring_reader *reader, const uint8_t *payload, size_t size)
+{
+	struct stack_record stack;
+
+	CHECK(size <= RING_STACK_MAX + RING_ALIGN);
+	if (record_stack(payload, size, &stack) == 0) {
+		CHECK(sizeof(stack) + stack.size <= size);
+		CHECK(stack.base + stack.size >= stack.base);
+	}
+	ring_wipe(reader, payload, size);
+	for (size_t i = 0; i < size; i++)
+		CHECK(payload[i] == 0);
+}
+
 static void try_ring(struct batch *batch, int gone)
 {
 	struct ring_reader reader;
+	enum ring_result found;
 	const void *payload;
 	size_t size;
 	unsigned count = 0;
 
 	ring_reader_init(&reader, &slot->ring);
-	while (ring_next(&reader, gone, 1, &payload, &size) == RING_SPAN) {
+	while ((found = ring_next(&reader, gone, 1, &payload, &size)) != RING_EMPTY) {
 		const uint8_t *at = payload;
 
 		CHECK(at >= slot->ring.data && at + size <= slot->ring.data + RING_BYTES);
 		CHECK(reader.cursor % RING_ALIGN == 0);
 		/* Each takes a step of its own, so that a lap is the end. */
 		CHECK(++count <= RING_BYTES / RING_ALIGN);
-		if (count < 64)
+		if (found == RING_STACK)
+			try_stack(&reader, payload, size);
+		else if (count < 64)
 			try_record(batch, payload, size);
 		ring_release(&reader, reader.cursor);
 	}
