@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_BLOCK_BYTES ((size_t)256 * 1024)
+#define BLOCK_BYTES     ((size_t)256 * 1024)
+#define BLOCK_MOST_ROOM ((size_t)1024 * 1024) /* each block is twice the one before, up to this */
 
 struct arena_block {
 	struct arena_block *next;
@@ -47,9 +48,13 @@ void arena_reset(struct arena *arena)
 
 static int add_block(struct arena *arena, size_t size)
 {
-	size_t room = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+	size_t room = arena->blocks ? arena->blocks->size * 2 : BLOCK_BYTES;
 	struct arena_block *block;
 
+	if (room > BLOCK_MOST_ROOM)
+		room = BLOCK_MOST_ROOM;
+	if (room < size)
+		room = size;
 	if (room > SIZE_MAX - sizeof(*block))
 		return -1;
 	block = malloc(sizeof(*block) + room);

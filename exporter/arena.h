@@ -24,7 +24,7 @@ void arena_init(struct arena *arena);
 /* An arena of zeros is fine, too. */
 void arena_free(struct arena *arena);
 
-/* Forgets everything, but keeps one block for the next use. */
+/* Forgets everything, but keeps the newest block, mostly the largest one, for the next use. */
 void arena_reset(struct arena *arena);
 
 /* Aligned to 16, not zeroed. NULL: no memory. */

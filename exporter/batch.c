@@ -20,12 +20,28 @@ struct batch *batch_new(size_t capacity)
 	return batch;
 }
 
+static void forget_marks(struct batch *batch)
+{
+	for (size_t i = 0; i < batch->mark_count; i++)
+		resource_put(batch->marks[i].resource);
+	batch->mark_count = 0;
+}
+
+void batch_reset(struct batch *batch)
+{
+	forget_marks(batch);
+	arena_reset(&batch->arena);
+	batch->next = NULL;
+	batch->count = 0;
+	batch->opened_ns = 0;
+	batch->waiting_for = 0;
+}
+
 void batch_free(struct batch *batch)
 {
 	if (!batch)
 		return;
-	for (size_t i = 0; i < batch->mark_count; i++)
-		resource_put(batch->marks[i].resource);
+	forget_marks(batch);
 	arena_free(&batch->arena);
 	free(batch->spans);
 	free(batch->marks);

@@ -68,6 +68,9 @@ struct batch *batch_new(size_t capacity);
 /* Gives the references to resources back. Accepts NULL. */
 void batch_free(struct batch *batch);
 
+/* Makes it as new, but for memory that the next spans can use. */
+void batch_reset(struct batch *batch);
+
 /* Notes that a slot was read up to `position`; takes a reference to its resource the first time. */
 void batch_mark(struct batch *batch, uint32_t slot, uint32_t generation, uint64_t position,
 		struct resource *resource);

@@ -46,7 +46,8 @@ struct pipeline {
 	struct ship *ship;
 	struct batch *open;          /* being filled */
 	struct batch *first, **last; /* sealed, oldest first */
-	size_t queued_spans;         /* of the sealed ones */
+	struct batch *spare; /* answered, to be filled again: its memory is in use already */
+	size_t queued_spans; /* of the sealed ones */
 	uint32_t interval_ms;
 	uint64_t active_ns; /* when a span was read last */
 	uint64_t started_ns, attached_ns;
@@ -57,6 +58,24 @@ struct pipeline {
 };
 
 /* ---- batches -------------------------------------------------------------------------------- */
+
+static struct batch *take_batch(struct pipeline *pipeline)
+{
+	struct batch *batch = pipeline->spare;
+
+	pipeline->spare = NULL;
+	return batch ? batch : batch_new(pipeline->settings->batch_spans);
+}
+
+static void give_back(struct pipeline *pipeline, struct batch *batch)
+{
+	if (pipeline->spare) {
+		batch_free(batch);
+		return;
+	}
+	batch_reset(batch);
+	pipeline->spare = batch;
+}
 
 /* Gives back all that is answered by every destination, oldest first. */
 static void collect_answered(struct pipeline *pipeline)
@@ -70,7 +89,7 @@ static void collect_answered(struct pipeline *pipeline)
 		pipeline->queued_spans -= batch->count;
 		pipeline->delivered_spans += batch->count;
 		drain_delivered(&pipeline->drain, batch);
-		batch_free(batch);
+		give_back(pipeline, batch);
 	}
 }
 
@@ -179,7 +198,7 @@ static uint64_t read_rings(struct pipeline *pipeline)
 		if (pipeline->queued_spans >= pipeline->settings->queue_spans)
 			break;
 		if (!pipeline->open)
-			pipeline->open = batch_new(pipeline->settings->batch_spans);
+			pipeline->open = take_batch(pipeline);
 		if (!pipeline->open)
 			break;
 		waited = drain_read(&pipeline->drain, pipeline->open);
@@ -218,6 +237,10 @@ static void adapt(struct pipeline *pipeline, uint64_t most)
 		return;
 	}
 	pipeline->interval_ms *= 2;
+	if (now - pipeline->active_ns >= QUIET_NS) {
+		batch_free(pipeline->spare);
+		pipeline->spare = NULL;
+	}
 	if (pipeline->drain.attached && now - pipeline->active_ns < QUIET_NS) {
 		if (pipeline->interval_ms > POLL_QUIET_MS)
 			pipeline->interval_ms = POLL_QUIET_MS;
@@ -407,6 +430,7 @@ static void finish(struct pipeline *pipeline)
 		pipeline->first = next;
 	}
 	batch_free(pipeline->open);
+	batch_free(pipeline->spare);
 	store_close(pipeline->store);
 	exits_fini(&pipeline->exits);
 	drain_fini(&pipeline->drain);

@@ -10,6 +10,9 @@
 
 #define USER_AGENT "tagalong/" TAGALONG_VERSION " OTel-OTLP-Exporter-C/" TAGALONG_VERSION
 
+/* A request of 512 spans goes out in one or two calls; libcurl's own buffer takes six. */
+#define UPLOAD_BYTES (512L * 1024)
+
 struct post {
 	uv_loop_t *loop;
 	uv_timer_t timer;
@@ -257,6 +260,7 @@ static void set_options(struct post *post, const struct settings *settings)
 	CURL *easy = post->easy;
 
 	curl_easy_setopt(easy, CURLOPT_URL, settings->endpoint);
+	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, post->headers);
