@@ -170,17 +170,16 @@ static struct caller *add(const struct caller *from)
 	return to;
 }
 
-const struct caller *caller_find(enum foreign function, void *address)
+/* `known` is what was found before an object was unloaded, NULL: nothing. */
+static __attribute__((noinline)) const struct caller *find_anew(enum foreign function,
+								void *address, struct caller *known,
+								uint32_t now)
 {
 	/* Beyond the ceiling: good until the thread's next such call. */
 	static __thread struct caller spare;
-	uint32_t now = atomic_load_explicit(&epoch, memory_order_acquire);
-	struct caller *known = look_up(function, (uintptr_t)address);
 	struct caller fresh;
 	int error = errno;
 
-	if (known && atomic_load_explicit(&known->epoch, memory_order_relaxed) == now)
-		return known;
 	if (resolve(function, (uintptr_t)address, &fresh) == 0) {
 		atomic_store_explicit(&fresh.epoch, now, memory_order_relaxed);
 		if (known && known->real == fresh.real && known->object == fresh.object &&
@@ -198,6 +197,16 @@ const struct caller *caller_find(enum foreign function, void *address)
 	}
 	errno = error;
 	return known;
+}
+
+const struct caller *caller_find(enum foreign function, void *address)
+{
+	uint32_t now = atomic_load_explicit(&epoch, memory_order_acquire);
+	struct caller *known = look_up(function, (uintptr_t)address);
+
+	if (known && atomic_load_explicit(&known->epoch, memory_order_relaxed) == now)
+		return known;
+	return find_anew(function, address, known, now);
 }
 
 void *caller_sibling(const struct caller *caller, const char *name)

@@ -2,12 +2,10 @@
 #include "preload/exchange.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "preload/attach.h"
 #include "preload/conf.h"
-#include "preload/pool.h"
 #include "preload/ring.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
@@ -24,7 +22,14 @@ struct listing {
 	_Atomic uint64_t target;
 };
 
-static struct pool exchanges;
+/* What stands before the text of a field. */
+struct field_head {
+	uint8_t id;
+	uint8_t reserved;
+	uint16_t size;
+};
+
+struct pool exchanges;
 static struct pool private_spans;
 static struct listing *listings;
 static _Atomic uint32_t listed_to; /* highest index that was ever listed */
@@ -39,25 +44,10 @@ int exchanges_init(void)
 	return pool_init(&private_spans, sizeof(struct inflight), PRIVATE_SPANS);
 }
 
-struct exchange *exchange_at(uint32_t index)
-{
-	return index ? pool_at(&exchanges, index) : NULL;
-}
-
 uint64_t exchange_reference(const struct exchange *exchange)
 {
 	return (uint64_t)atomic_load_explicit(&exchange->generation, memory_order_relaxed) << 32 |
 	       exchange->index;
-}
-
-struct exchange *exchange_of(uint64_t reference)
-{
-	struct exchange *exchange = exchange_at((uint32_t)reference);
-
-	if (!exchange || atomic_load_explicit(&exchange->generation, memory_order_acquire) !=
-				 (uint32_t)(reference >> 32))
-		return NULL;
-	return exchange;
 }
 
 /* Takes an entry of the shared table, or a private one that the exporter can't see. */
@@ -123,26 +113,35 @@ struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns)
 
 void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size)
 {
+	struct field_head head = {.id = (uint8_t)id};
 	size_t room = SPAN_FIELDS_MAX - exchange->fields_size;
 	uint8_t *to = exchange->inflight->fields + exchange->fields_size;
-	uint16_t stored;
 
 	if (exchange->epoch != process_epoch)
 		return;
-	if (room < 8) {
+	if (size + sizeof(head) > room) {
+		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
+		if (room < 8)
+			return;
+		size = room - sizeof(head);
+	}
+	head.size = (uint16_t)size;
+	memcpy(to, &head, sizeof(head));
+	memcpy(to + sizeof(head), at, size);
+	exchange->fields_size += (uint16_t)(sizeof(head) + size);
+	exchange_span(exchange)->fields_size = exchange->fields_size;
+}
+
+void exchange_fields(struct exchange *exchange, const char *at, size_t size)
+{
+	if (exchange->epoch != process_epoch)
+		return;
+	if (size > (size_t)(SPAN_FIELDS_MAX - exchange->fields_size)) {
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
 		return;
 	}
-	if (size > room - 4) {
-		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
-		size = room - 4;
-	}
-	stored = (uint16_t)size;
-	to[0] = (uint8_t)id;
-	to[1] = 0;
-	memcpy(to + 2, &stored, sizeof(stored));
-	memcpy(to + 4, at, size);
-	exchange->fields_size = (uint16_t)(exchange->fields_size + 4 + size);
+	memcpy(exchange->inflight->fields + exchange->fields_size, at, size);
+	exchange->fields_size += (uint16_t)size;
 	exchange_span(exchange)->fields_size = exchange->fields_size;
 }
 

@@ -9,9 +9,11 @@
  * An exchange is changed only under the lock of its connection.
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/pool.h"
 #include "preload/segment.h"
 #include "preload/tracecontext.h"
 
@@ -63,13 +65,32 @@ int exchanges_init(void);
  * (counted). */
 struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns);
 
-/* The exchange of a reference, or NULL if it ended. */
-struct exchange *exchange_of(uint64_t reference);
+/* The pool, for the next ones alone. */
+extern struct pool exchanges __attribute__((visibility("hidden")));
+
+static inline struct exchange *exchange_at(uint32_t index)
+{
+	return index ? (struct exchange *)exchanges.base + (index - 1) : NULL;
+}
+
 uint64_t exchange_reference(const struct exchange *exchange);
-struct exchange *exchange_at(uint32_t index);
+
+/* The exchange of a reference, or NULL if it ended. */
+static inline struct exchange *exchange_of(uint64_t reference)
+{
+	struct exchange *exchange = exchange_at((uint32_t)reference);
+
+	if (!exchange || atomic_load_explicit(&exchange->generation, memory_order_acquire) !=
+				 (uint32_t)(reference >> 32))
+		return NULL;
+	return exchange;
+}
 
 /* Appends a text field; one that doesn't fit is cut and flagged. */
 void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size);
+
+/* Appends fields as they were written by the function above; without room, none of them. */
+void exchange_fields(struct exchange *exchange, const char *at, size_t size);
 
 /* Sets trace and parent of the span from `parent` (span_id zero: only the trace). */
 void exchange_identify(struct exchange *exchange, const uint8_t trace_id[16],

@@ -62,14 +62,28 @@ void pgcall_pass(struct pgcall *call)
 	thread_leave(call->self);
 }
 
-int pgcall_back(struct pgcall *call)
+static inline int enter_again(struct pgcall *call)
 {
 	call->self->inside_libpq = call->outer;
 	call->self->libpq_base = call->outer_base;
-	if (!thread_enter())
-		return 0;
-	if (call->wait && exchange_of(call->exchange))
+	return thread_enter() != NULL;
+}
+
+/* The wait is over; the exchange of the call, if it still lives. */
+static inline struct exchange *awaited(struct pgcall *call)
+{
+	struct exchange *exchange = exchange_of(call->exchange);
+
+	if (call->wait && exchange)
 		atomic_store_explicit(&call->wait->since_ns, 0, memory_order_release);
+	return exchange;
+}
+
+int pgcall_back(struct pgcall *call)
+{
+	if (!enter_again(call))
+		return 0;
+	awaited(call);
 	return 1;
 }
 
@@ -108,8 +122,9 @@ static int in_pipeline(const struct pgconn *state, const struct pg_conn *conn)
 
 static void put_comment(struct pgconn *state)
 {
-	if (state->comment)
-		sql_context_put(state->comment);
+	if (!state->comment)
+		return;
+	sql_context_put(state->comment);
 	state->comment = 0;
 }
 
@@ -196,12 +211,12 @@ static void end(const struct pgcall *call, struct pgconn *state, struct exchange
 /* The state and the exchange of a call that has returned; 0: there is nothing to tell. */
 static int back_with(struct pgcall *call, struct pgconn **state, struct exchange **exchange)
 {
-	if (!pgcall_back(call))
+	if (!enter_again(call))
 		return 0;
 	*state = call->exchange ? pgconn_find(call->conn) : NULL;
+	*exchange = awaited(call);
 	if (*state) {
 		put_comment(*state);
-		*exchange = exchange_of(call->exchange);
 		if (*exchange)
 			return 1;
 		pgconn_unlock(*state);
@@ -211,11 +226,9 @@ static int back_with(struct pgcall *call, struct pgconn **state, struct exchange
 }
 
 static void take_result(const struct pgcall *call, struct pgconn *state, struct exchange *exchange,
-			struct pg_result *result)
+			struct pg_result *result, int status)
 {
-	int status = state->libpq->result_status(result);
-
-	pgspan_result(state, exchange, result);
+	pgspan_result(state, exchange, result, status);
 	if (status == PG_FATAL_ERROR || status == PG_BAD_RESPONSE)
 		pgspan_failed(state, exchange, call->conn);
 }
@@ -224,14 +237,17 @@ void pgcall_executed(struct pgcall *call, struct pg_result *result)
 {
 	struct pgconn *state;
 	struct exchange *exchange;
+	int status = 0;
 
 	if (!back_with(call, &state, &exchange))
 		return;
-	if (result)
-		take_result(call, state, exchange, result);
-	else
+	if (result) {
+		status = state->libpq->result_status(result);
+		take_result(call, state, exchange, result, status);
+	} else {
 		pgspan_failed(state, exchange, call->conn);
-	if (!result || !is_copy(state->libpq->result_status(result)))
+	}
+	if (!is_copy(status))
 		end(call, state, exchange);
 	pgconn_unlock(state);
 	pgcall_leave(call);
@@ -309,7 +325,7 @@ void pgcall_got(struct pgcall *call, struct pg_result *result)
 	if (!result) {
 		got_none(call, state, exchange);
 	} else if (status != PG_PIPELINE_SYNC) {
-		take_result(call, state, exchange, result);
+		take_result(call, state, exchange, result, status);
 		reply_context(call->self, state, exchange);
 		/* Replication has no end. */
 		if (status == PG_COPY_BOTH)

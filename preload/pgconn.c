@@ -28,7 +28,7 @@ int pgconns_init(void)
 	return keys && states ? 0 : -ENOMEM;
 }
 
-static uint32_t place_of(const struct pg_conn *conn, unsigned probe)
+static inline uint32_t place_of(const struct pg_conn *conn, unsigned probe)
 {
 	uint64_t hash = (uintptr_t)conn * 0x9e3779b97f4a7c15ull;
 
@@ -36,9 +36,11 @@ static uint32_t place_of(const struct pg_conn *conn, unsigned probe)
 }
 
 /* Its place in the table, or CONNECTIONS. */
-static uint32_t look_up(const struct pg_conn *conn)
+static inline uint32_t look_up(const struct pg_conn *conn)
 {
-	for (unsigned probe = 0; conn && keys && probe < PROBES; probe++) {
+	if (!conn || !keys)
+		return CONNECTIONS;
+	for (unsigned probe = 0; probe < PROBES; probe++) {
 		uint32_t place = place_of(conn, probe);
 
 		if (atomic_load_explicit(&keys[place], memory_order_acquire) == (uintptr_t)conn)
@@ -59,14 +61,19 @@ static uint32_t claim(const struct pg_conn *conn)
 	return CONNECTIONS;
 }
 
-static int lock(struct pgconn *state)
+static __attribute__((noinline)) int wait_for(struct pgconn *state)
 {
-	for (int i = 0; i < LOCK_TRIES; i++) {
+	for (int i = 1; i < LOCK_TRIES; i++) {
+		sys_call3(SYS_sched_yield, 0, 0, 0);
 		if (!atomic_exchange_explicit(&state->lock, 1, memory_order_acquire))
 			return 1;
-		sys_call3(SYS_sched_yield, 0, 0, 0);
 	}
 	return 0;
+}
+
+static inline int lock(struct pgconn *state)
+{
+	return !atomic_exchange_explicit(&state->lock, 1, memory_order_acquire) || wait_for(state);
 }
 
 void pgconn_unlock(struct pgconn *state)
@@ -166,8 +173,11 @@ void pgconn_end_first(struct pgconn *state, uint64_t end_ns)
 
 void pgconn_end_before(struct pgconn *state, const struct exchange *last)
 {
-	uint64_t now = state->first ? sys_now_ns() : 0;
+	uint64_t now;
 
+	if (!state->first || pgconn_first(state) == last)
+		return;
+	now = sys_now_ns();
 	while (state->first && pgconn_first(state) != last)
 		pgconn_end_first(state, now);
 }

@@ -15,6 +15,9 @@
 #include "preload/libpq.h"
 #include "preload/segment.h"
 
+/* Longer ones are made anew for each statement. */
+#define PGCONN_WHERE_MAX 128
+
 struct pgconn {
 	_Atomic uint32_t lock;
 	uint32_t first, last; /* exchanges in flight, oldest first */
@@ -31,6 +34,8 @@ struct pgconn {
 	uint16_t fields_before; /* in `connect`, before the fields that say where it goes */
 	uint8_t addressed;      /* the next two are valid */
 	uint8_t encrypted;
+	uint8_t where_size;           /* of the next one, 0: not known yet */
+	char where[PGCONN_WHERE_MAX]; /* the fields that say where it goes, once it is addressed */
 	struct span_address peer;
 	uint8_t used;    /* an operation was sent */
 	uint8_t in_rows; /* of the first exchange: single rows are coming */

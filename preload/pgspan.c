@@ -60,6 +60,7 @@ struct exchange *pgspan_new(struct pgcall *call, const struct pgconn *state)
 
 	if (!exchange)
 		return NULL;
+	exchange->is_operation = 1;
 	exchange_span(exchange)->protocol = SPAN_POSTGRESQL;
 	identity_by_context(call->self, exchange, context, link);
 	if (exchange->request_id_size)
@@ -109,6 +110,7 @@ static void take_address(struct pgconn *state, struct pg_conn *conn)
 	if (state->addressed || state->connect)
 		return;
 	state->addressed = 1;
+	state->where_size = 0;
 	state->encrypted = state->libpq->ssl_in_use && state->libpq->ssl_in_use(conn);
 	if (sys_call3(SYS_getpeername, state->libpq->socket(conn), (long)&name, (long)&size) == 0)
 		take_peer(state, &name);
@@ -141,17 +143,14 @@ static uint16_t number(const char *text)
 	return (uint16_t)value;
 }
 
-void pgspan_describe(struct exchange *exchange, struct pgconn *state, struct pg_conn *conn)
+/* What libpq knows of the other end. It stays the same until a connection is made anew. */
+static void tell_names(struct exchange *exchange, const struct pgconn *state,
+		       const struct pg_conn *conn)
 {
 	const char *host = state->libpq->host(conn);
 	const char *port = state->libpq->port(conn);
 	struct span *span = exchange_span(exchange);
 
-	if (exchange->epoch != process_epoch)
-		return;
-	take_address(state, conn);
-	span->peer = state->peer;
-	span->flags |= state->encrypted ? SPAN_ENCRYPTED : 0;
 	if (!port)
 		port = "";
 	if (host && (*host == '/' || *host == '@')) {
@@ -162,6 +161,30 @@ void pgspan_describe(struct exchange *exchange, struct pgconn *state, struct pg_
 		pgspan_field(exchange, FIELD_HOST, host);
 	}
 	pgspan_field(exchange, FIELD_NAMESPACE, state->libpq->db(conn));
+}
+
+void pgspan_describe(struct exchange *exchange, struct pgconn *state, struct pg_conn *conn)
+{
+	struct span *span = exchange_span(exchange);
+	size_t before = exchange->fields_size;
+	size_t size;
+
+	if (exchange->epoch != process_epoch)
+		return;
+	take_address(state, conn);
+	span->peer = state->peer;
+	span->flags |= state->encrypted ? SPAN_ENCRYPTED : 0;
+	if (state->addressed && state->where_size) {
+		exchange_fields(exchange, state->where, state->where_size);
+		return;
+	}
+	tell_names(exchange, state, conn);
+	size = exchange->fields_size - before;
+	if (state->addressed && size <= sizeof(state->where)) {
+		memcpy(state->where, exchange->inflight->fields + before, size);
+		state->where_size = (uint8_t)size;
+		state->peer = span->peer;
+	}
 }
 
 /* ---- statements --------------------------------------------------------------------------- */
@@ -241,9 +264,9 @@ static void tell_error(struct pgconn *state, struct exchange *exchange, struct p
 	pgspan_field(exchange, FIELD_STATUS, code);
 }
 
-void pgspan_result(struct pgconn *state, struct exchange *exchange, struct pg_result *result)
+void pgspan_result(struct pgconn *state, struct exchange *exchange, struct pg_result *result,
+		   int status)
 {
-	int status = state->libpq->result_status(result);
 	struct span *span = exchange_span(exchange);
 
 	exchange->responded = 1;

@@ -31,7 +31,8 @@ size_t pgspan_text(struct exchange *exchange, const struct pgconn *state,
 		   const struct pgrequest *request);
 
 /* One result of the first exchange in flight. */
-void pgspan_result(struct pgconn *state, struct exchange *exchange, struct pg_result *result);
+void pgspan_result(struct pgconn *state, struct exchange *exchange, struct pg_result *result,
+		   int status);
 
 /* No result came, or no SQLSTATE told why: the connection is gone, or libpq refused. */
 void pgspan_failed(struct pgconn *state, struct exchange *exchange, const struct pg_conn *conn);

@@ -11,7 +11,7 @@ _Atomic uint8_t process_mode;
 const uint8_t *process_alive;
 
 /* A fork child inherits the forking thread's state, its random numbers included. */
-static void refresh(struct thread *self)
+void thread_refresh(struct thread *self)
 {
 	if (sys_random(self->random, sizeof(self->random))) {
 		self->random[0] ^= sys_now_ns();
@@ -21,13 +21,6 @@ static void refresh(struct thread *self)
 	}
 	self->id = (uint32_t)sys_call3(SYS_gettid, 0, 0, 0);
 	self->epoch = process_epoch;
-}
-
-uint32_t thread_id(struct thread *self)
-{
-	if (self->epoch != process_epoch)
-		refresh(self);
-	return self->id;
 }
 
 static uint64_t rotate(uint64_t value, int by)
@@ -53,14 +46,15 @@ static uint64_t next(uint64_t s[4])
 void thread_random(struct thread *self, void *out, size_t size)
 {
 	uint8_t *to = out;
+	uint64_t word;
 
 	thread_id(self);
-	while (size) {
-		uint64_t word = next(self->random);
-		size_t n = size < sizeof(word) ? size : sizeof(word);
-
-		memcpy(to, &word, n);
-		to += n;
-		size -= n;
+	for (; size >= sizeof(word); size -= sizeof(word), to += sizeof(word)) {
+		word = next(self->random);
+		memcpy(to, &word, sizeof(word));
+	}
+	if (size) {
+		word = next(self->random);
+		memcpy(to, &word, size);
 	}
 }

@@ -97,8 +97,16 @@ static inline void thread_leave(struct thread *self)
 	self->busy = 0;
 }
 
+/* Takes the ID and the seed of random numbers of a new thread, or of one in a fork child. */
+void thread_refresh(struct thread *self);
+
 /* Kernel ID of the calling thread, cached. */
-uint32_t thread_id(struct thread *self);
+static inline uint32_t thread_id(struct thread *self)
+{
+	if (self->epoch != process_epoch)
+		thread_refresh(self);
+	return self->id;
+}
 
 /* Random bytes for IDs (xoshiro256**, seeded per thread and per fork from the kernel); not for
  * keys. */

@@ -13,14 +13,18 @@
 
 /* ---- hexadecimal ---------------------------------------------------------------------------- */
 
+/* The two digits of every byte. */
+#define PAIRS(h)                                                                                   \
+	h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h      \
+	  "e" h "f"
+static const char pairs[] = PAIRS("0") PAIRS("1") PAIRS("2") PAIRS("3") PAIRS("4") PAIRS("5")
+	PAIRS("6") PAIRS("7") PAIRS("8") PAIRS("9") PAIRS("a") PAIRS("b") PAIRS("c") PAIRS("d")
+		PAIRS("e") PAIRS("f");
+
 void hex_format(const uint8_t *bytes, size_t size, char *out)
 {
-	static const char digits[16] = "0123456789abcdef";
-
-	for (size_t i = 0; i < size; i++) {
-		*out++ = digits[bytes[i] >> 4];
-		*out++ = digits[bytes[i] & 15];
-	}
+	for (size_t i = 0; i < size; i++)
+		memcpy(out + 2 * i, pairs + (size_t)2 * bytes[i], 2);
 }
 
 /* -1: not a lower-case digit. */
