@@ -6,19 +6,27 @@
 #define KEY_MAX 64
 
 /*
- * The default list, flat (without '-' and '_') and in lower case, each between line feeds. One
- * text and no pointers, which would cost every process a relocated page.
+ * The default list, flat (without '-' and '_') and in lower case: in front of those of one size
+ * stands a byte with that size. One text and no pointers, which would cost every process a
+ * relocated page.
  */
 static const char default_keys[] =
-	"\nxamzsignature\nxamzcredential\nxamzsecuritytoken\nawsaccesskeyid\nsignature\nsig"
-	"\nxgoogsignature\nxgoogcredential\npassword\npasswd\npasswort\npassphrase\npasscode\npwd"
-	"\npass\nsecret\ntoken\naccesstoken\nrefreshtoken\nidtoken\nauthtoken\nsessiontoken"
-	"\nsecuritytoken\nbearertoken\nbearer\ncsrftoken\nxsrftoken\nresettoken\napikey\nxapikey"
-	"\napitoken\napisecret\nkey\naccesskey\naccesskeyid\nsecretkey\nsecretaccesskey\nauth"
-	"\nauthkey\nauthorization\nclientsecret\nclientassertion\nassertion\ncode\ncodeverifier"
-	"\nsession\nsessionid\nsessionkey\nsid\nphpsessid\njsessionid\njwt\nprivatekey\ncredential"
-	"\ncredentials\nsubscriptionkey\nocpapimsubscriptionkey\nsamlresponse\nsamlrequest\nticket"
-	"\notp\ntotp\npin\nhmac\n";
+	"\003sigpwdkeysidjwtotppin"
+	"\004passauthcodetotphmac"
+	"\005token"
+	"\006passwdsecretbearerapikeyticket"
+	"\007idtokenxapikeyauthkeysession"
+	"\010passwordpasswortpasscodeapitoken"
+	"\011signatureauthtokencsrftokenxsrftokenapisecretaccesskeysecretkeyassertion"
+	"sessionidphpsessid"
+	"\012passphraseresettokensessionkeyjsessionidprivatekeycredential"
+	"\013accesstokenbearertokenaccesskeyidcredentialssamlrequest"
+	"\014refreshtokensessiontokenclientsecretcodeverifiersamlresponse"
+	"\015xamzsignaturesecuritytokenauthorization"
+	"\016xamzcredentialawsaccesskeyidxgoogsignature"
+	"\017xgoogcredentialsecretaccesskeyclientassertionsubscriptionkey"
+	"\021xamzsecuritytoken"
+	"\026ocpapimsubscriptionkey";
 
 /* A key of the query, percent-decoded and in lower case. */
 struct key {
@@ -63,13 +71,14 @@ static void key_decode(struct key *key, const char *at, const char *end, int fla
 
 static int in_default_keys(const char *at, size_t size)
 {
-	const char *name = default_keys + 1, *end = default_keys + sizeof(default_keys) - 1;
+	const char *name = default_keys;
 
-	while (name < end) {
-		const char *stop = memchr(name, '\n', (size_t)(end - name));
-		if ((size_t)(stop - name) == size && memcmp(name, at, size) == 0)
-			return 1;
-		name = stop + 1;
+	while (*name && (size_t)*name <= size) {
+		size_t step = (size_t)*name++;
+
+		for (; *name > ' '; name += step)
+			if (step == size && *name == *at && memcmp(name, at, size) == 0)
+				return 1;
 	}
 	return 0;
 }
@@ -187,10 +196,8 @@ size_t mask_query(const struct mask_keys *keys, const char *at, size_t size, cha
 
 size_t mask_authority(const char *at, size_t size, const char **begin)
 {
-	size_t host = size;
+	const char *last = memrchr(at, '@', size);
 
-	while (host && at[host - 1] != '@')
-		host--;
-	*begin = at + host;
-	return size - host;
+	*begin = last ? last + 1 : at;
+	return (size_t)(at + size - *begin);
 }

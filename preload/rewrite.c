@@ -106,6 +106,11 @@ static size_t extent(struct http1_body body, const struct iovec *iov, size_t cou
 
 	if (body.mode == HTTP1_BODY_CLOSE || body.mode == HTTP1_BODY_OPAQUE)
 		return SIZE_MAX;
+	if (body.mode != HTTP1_BODY_CHUNKED) {
+		for (size_t i = 0; i < count; i++)
+			at += iov[i].iov_len;
+		return at > skip && at - skip > body.left ? skip + body.left : SIZE_MAX;
+	}
 	for (size_t i = 0; i < count; at += iov[i++].iov_len) {
 		size_t size = iov[i].iov_len;
 		long taken;

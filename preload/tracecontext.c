@@ -226,17 +226,17 @@ int request_id_valid(const char *at, size_t size)
 
 void request_id_format(const uint8_t random[16], char out[REQUEST_ID_SIZE])
 {
-	static const uint8_t groups[] = {4, 2, 2, 2, 6};
-	uint8_t bytes[16], *from = bytes;
+	uint8_t bytes[16];
+	char digits[32];
 
 	memcpy(bytes, random, sizeof(bytes));
 	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40); /* version 4 */
 	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
-	for (size_t i = 0; i < sizeof(groups); i++) {
-		if (i)
-			*out++ = '-';
-		hex_format(from, groups[i], out);
-		from += groups[i];
-		out += (size_t)2 * groups[i];
-	}
+	hex_format(bytes, sizeof(bytes), digits);
+	memcpy(out, digits, 8);
+	memcpy(out + 9, digits + 8, 4);
+	memcpy(out + 14, digits + 12, 4);
+	memcpy(out + 19, digits + 16, 4);
+	memcpy(out + 24, digits + 20, 12);
+	out[8] = out[13] = out[18] = out[23] = '-';
 }
