@@ -87,11 +87,26 @@ int drain_init(struct drain *drain, struct segment_file *file, const struct sett
 	return 0;
 }
 
+/* What an exporter that comes later is to find is spans alone. */
+static void wipe_stacks(const struct drain *drain, struct source *source)
+{
+	enum ring_result found;
+	const void *payload;
+	size_t size;
+
+	while ((found = ring_next(&source->reader, source->process.ended, drain->now_ns, &payload,
+				  &size)) != RING_EMPTY)
+		if (found == RING_STACK)
+			ring_wipe(&source->reader, payload, size);
+}
+
 void drain_fini(struct drain *drain)
 {
 	for (uint32_t i = 0; drain->sources && i < SEGMENT_SLOTS_MAX; i++) {
 		struct source *source = &drain->sources[i];
 
+		if (source->state == SOURCE_LIVE || source->state == SOURCE_ENDED)
+			wipe_stacks(drain, source);
 		if (source->state >= SOURCE_LIVE)
 			process_forget(&drain->processes, &source->process);
 		resource_put(source->resource);

@@ -42,6 +42,9 @@ struct drain {
 /* 0, or -errno. Everything passed in must outlive the drain. */
 int drain_init(struct drain *drain, struct segment_file *file, const struct settings *settings,
 	       struct drops *drops, struct exits *exits);
+
+/* Spans that were not read stay where they are; of stacks nothing does. Before the file is closed.
+ */
 void drain_fini(struct drain *drain);
 
 /*

@@ -2,6 +2,7 @@
 #include "pipeline.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -278,6 +279,8 @@ static void begin_shutdown(struct pipeline *pipeline)
 	if (pipeline->deadline_ns)
 		return;
 	pipeline->deadline_ns = drain_clock_ns() + (timeout_ns ? timeout_ns : 1);
+	/* Processes send no snapshot any more that nobody might wipe. */
+	atomic_store(&pipeline->drain.file->header->control.exporter_pid, 0);
 	if (pipeline->ship)
 		ship_flush(pipeline->ship);
 	uv_timer_start(&pipeline->timer, poll_now, 0, 0);

@@ -154,8 +154,8 @@ int record_stack(const void *bytes, size_t size, struct stack_record *stack)
 		return -EINVAL;
 	memcpy(&copy, bytes, sizeof(copy));
 	if (copy.size > STACK_BYTES || copy.size > size - sizeof(copy) || copy.size % 8 != 0 ||
-	    copy.base % 8 != 0 || copy.base > UINT64_MAX - STACK_BYTES ||
-	    all_zero(copy.span_id, sizeof(copy.span_id)))
+	    copy.base % 8 != 0 || copy.base != copy.registers[1] ||
+	    copy.base > UINT64_MAX - STACK_BYTES || all_zero(copy.span_id, sizeof(copy.span_id)))
 		return -EINVAL;
 	*stack = copy;
 	return 0;

@@ -336,7 +336,8 @@ int attach_ready(void)
 
 int attach_is_read(void)
 {
-	return header && atomic_load_explicit(&header->control.exporter_pid, memory_order_relaxed);
+	return header &&
+	       atomic_load_explicit(&header->control.exporter_pid, memory_order_relaxed) != 0;
 }
 
 void attach_forked(void)

@@ -129,7 +129,7 @@ struct stack_record {
 	uint8_t span_id[8];
 	uint32_t thread_id;
 	uint32_t size;         /* of the bytes, a multiple of 8, up to STACK_BYTES */
-	uint64_t base;         /* the address that the first of them was at, a multiple of 8 */
+	uint64_t base;         /* the address of the first of them: rsp, a multiple of 8 */
 	uint64_t registers[8]; /* as in struct inflight_wait */
 };
 

@@ -27,8 +27,8 @@ class Caller:
     def __init__(self, machine, session, postgres, way, env, **options):
         program = machine.directory / "calls"
         if not program.exists():
-            built = machine.run(["gcc", "-O2", "-g", "-fomit-frame-pointer", "-I/usr/include/postgresql", "-o", program,
-                                 PROGRAMS / "libpq_calls.c", "-lpq", "-lpthread"])
+            built = machine.run(["gcc", "-O2", "-g", "-fomit-frame-pointer", "-o", program, PROGRAMS / "libpq_calls.c",
+                                 "-lpq", "-lpthread"])
             assert built.returncode == 0, built.stderr
         self.process = subprocess.Popen([program, way, postgres.conninfo], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, env={"LC_ALL": "C", **machine.environment(

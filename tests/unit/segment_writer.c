@@ -188,6 +188,24 @@ int writer_push(struct slot *slot, const struct writer_span *from)
 	return 0;
 }
 
+int writer_push_stack(struct slot *slot, const struct stack_record *stack, const void *bytes)
+{
+	uint32_t size = ((uint32_t)(sizeof(struct record_head) + sizeof(*stack)) + stack->size +
+			 RING_ALIGN - 1) &
+			~(RING_ALIGN - 1);
+	uint64_t position = writer_reserve(&slot->ring, size);
+	struct record_head *record = (void *)(slot->ring.data + position % RING_BYTES);
+
+	if (position == UINT64_MAX)
+		return -1;
+	record->size = size;
+	record->type = RECORD_STACK;
+	memcpy(record + 1, stack, sizeof(*stack));
+	memcpy((uint8_t *)(record + 1) + sizeof(*stack), bytes, stack->size);
+	writer_commit(&slot->ring, position);
+	return 0;
+}
+
 void writer_open(struct slot *slot, unsigned index, const struct writer_span *from)
 {
 	struct inflight *entry = &slot->inflight[index];

@@ -36,6 +36,9 @@ void writer_sample(struct writer_span *to, uint64_t number);
 /* Writes a finished span; 0, or -1: full, counted. */
 int writer_push(struct slot *slot, const struct writer_span *from);
 
+/* Writes a stack and `stack->size` bytes of it; 0, or -1: full. */
+int writer_push_stack(struct slot *slot, const struct stack_record *stack, const void *bytes);
+
 /* Puts an open request into the in-flight table. */
 void writer_open(struct slot *slot, unsigned index, const struct writer_span *from);
 

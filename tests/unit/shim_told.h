@@ -21,7 +21,7 @@ static inline int shim_next(struct slot *slot, struct told *to)
 	uint16_t type = RECORD_FILLER;
 
 	to->span = (struct span){0};
-	while (type == RECORD_FILLER) {
+	while (type != RECORD_SPAN) {
 		uint64_t at = atomic_load(&ring->tail);
 
 		record = (void *)(ring->data + at % RING_BYTES);

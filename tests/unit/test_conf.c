@@ -55,6 +55,7 @@ static void an_empty_environment_gives_the_defaults(void **state)
 	assert_int_equal(conf.sample_by_parent, 1);
 	assert_int_equal(conf.request_ids, 1);
 	assert_int_equal(conf.no_telemetry, 0);
+	assert_int_equal(conf.call_stacks, 0);
 	assert_int_equal(conf.log, 0);
 	assert_int_equal(conf.has_parent, 0);
 	assert_null(conf.mask.names);
@@ -148,16 +149,18 @@ static void booleans_are_read_as_opentelemetry_does(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char disabled[64], ids[64], stop[64];
-		const char *variables[] = {disabled, ids, NULL};
+		char disabled[64], ids[64], stacks[64], stop[64];
+		const char *variables[] = {disabled, ids, stacks, NULL};
 		const char *stopped[] = {stop, NULL};
 
 		snprintf(disabled, sizeof(disabled), "OTEL_SDK_DISABLED=%s", cases[i].value);
 		snprintf(ids, sizeof(ids), "TAGALONG_REQUEST_ID=%s", cases[i].value);
+		snprintf(stacks, sizeof(stacks), "TAGALONG_CALL_STACKS=%s", cases[i].value);
 		snprintf(stop, sizeof(stop), "TAGALONG_DISABLE=%s", cases[i].value);
 		assert_int_equal(read_conf(variables), 0);
 		assert_int_equal(conf.no_telemetry, cases[i].is_true);
 		assert_int_equal(conf.request_ids, cases[i].is_true);
+		assert_int_equal(conf.call_stacks, cases[i].is_true);
 		assert_int_equal(read_conf(stopped), cases[i].is_true ? -1 : 0);
 	}
 }

@@ -176,6 +176,45 @@ static void times_never_run_backwards(void **state)
 	assert_int_equal(record.span.end_ns, 900);
 }
 
+static void stacks_that_cannot_be_are_refused(void **state)
+{
+	static const struct {
+		uint32_t size;
+		uint64_t base;
+		uint8_t id;
+		size_t room; /* behind the struct */
+		int result;
+	} cases[] = {
+		{512, 4096, 1, 512, 0},
+		{0, 4096, 1, 0, 0},
+		{STACK_BYTES, 8, 1, STACK_BYTES + 32, 0},
+		{512, 4096, 1, 511, -EINVAL},
+		{STACK_BYTES + 8, 8, 1, STACK_BYTES + 32, -EINVAL},
+		{UINT32_MAX, 8, 1, STACK_BYTES, -EINVAL},
+		{UINT32_MAX - 7, 8, 1, STACK_BYTES, -EINVAL},
+		{508, 4096, 1, 512, -EINVAL},
+		{512, 4100, 1, 512, -EINVAL},
+		{512, UINT64_MAX - 7, 1, 512, -EINVAL},
+		{512, 4096, 0, 512, -EINVAL},
+	};
+	struct stack_record elsewhere = {.base = 4096, .span_id = {1}, .registers = {0, 8192}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct stack_record from = {.size = cases[i].size, .base = cases[i].base};
+		struct stack_record to = {.size = 77};
+
+		from.span_id[7] = cases[i].id;
+		from.registers[1] = cases[i].base;
+		assert_int_equal(record_stack(&from, sizeof(from) + cases[i].room, &to),
+				 cases[i].result);
+		assert_int_equal(to.size, cases[i].result ? 77 : cases[i].size);
+	}
+	assert_int_equal(record_stack(&elsewhere, sizeof(elsewhere), &elsewhere), -EINVAL);
+	for (size_t size = 0; size < sizeof(struct stack_record); size++)
+		assert_int_equal(record_stack("", size, NULL), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +227,7 @@ int main(void)
 		cmocka_unit_test(headers_keep_name_value_and_direction),
 		cmocka_unit_test(a_header_without_a_name_is_refused),
 		cmocka_unit_test(times_never_run_backwards),
+		cmocka_unit_test(stacks_that_cannot_be_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

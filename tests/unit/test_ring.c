@@ -209,6 +209,75 @@ static void the_tail_only_moves_forward_and_never_past_the_cursor(void **state)
 	assert_int_equal(slot->ring.tail, reader.cursor);
 }
 
+static int is_zero(uint64_t from, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (slot->ring.data[(from + i) % RING_BYTES] != 0)
+			return 0;
+	return 1;
+}
+
+static void a_stack_that_was_wiped_is_passed_over_by_the_next_reader(void **state)
+{
+	struct stack_record stack = {.size = 4096, .base = 64};
+	static uint8_t bytes[4096];
+	const void *payload;
+	size_t size;
+
+	(void)state;
+	memset(bytes, 'x', sizeof(bytes));
+	memset(stack.span_id, 'i', sizeof(stack.span_id));
+	assert_int_equal(writer_push_stack(slot, &stack, bytes), 0);
+	push(2);
+	assert_int_equal(ring_next(&reader, 0, 1, &payload, &size), RING_STACK);
+	assert_true(size >= sizeof(stack) + sizeof(bytes));
+	assert_memory_equal(payload, &stack, sizeof(stack));
+	assert_memory_equal((const uint8_t *)payload + sizeof(stack), bytes, sizeof(bytes));
+	ring_wipe(&reader, payload, size);
+	assert_true(is_zero(sizeof(struct record_head), size));
+	assert_int_equal(next_number(0, 1), 2);
+	ring_reader_init(&reader, &slot->ring);
+	assert_int_equal(next_number(0, 1), 2);
+	assert_int_equal(reader.damaged + reader.holes, 0);
+}
+
+static void a_stack_larger_than_any_is_damage(void **state)
+{
+	const void *payload;
+	uint64_t at;
+	size_t size;
+
+	(void)state;
+	at = writer_reserve(&slot->ring, RING_STACK_MAX / RING_ALIGN * RING_ALIGN + 2 * RING_ALIGN);
+	((struct record_head *)(slot->ring.data + at))->size =
+		RING_STACK_MAX / RING_ALIGN * RING_ALIGN + 2 * RING_ALIGN;
+	((struct record_head *)(slot->ring.data + at))->type = RECORD_STACK;
+	writer_commit(&slot->ring, at);
+	assert_int_equal(ring_next(&reader, 1, 1, &payload, &size), RING_EMPTY);
+	assert_int_equal(reader.damaged, 1);
+}
+
+/* A stack that was being copied when the process was killed. */
+static void what_was_never_committed_is_wiped_even_round_the_end(void **state)
+{
+	uint64_t at;
+
+	(void)state;
+	for (uint64_t i = 0; slot->ring.head < RING_BYTES - 2048; i++) {
+		push(i);
+		assert_int_equal(next_number(0, 1), i);
+	}
+	ring_release(&reader, reader.cursor);
+	at = writer_reserve(&slot->ring, (uint32_t)(RING_BYTES - slot->ring.head));
+	writer_reserve(&slot->ring, 4096);
+	for (uint64_t i = at; i < slot->ring.head; i++)
+		slot->ring.data[i % RING_BYTES] = 'x';
+	assert_int_equal(next_number(1, 1), -1);
+	assert_true(reader.holes > 0);
+	assert_int_equal(reader.cursor, slot->ring.head);
+	assert_true(is_zero(at, slot->ring.head - at));
+}
+
 static void more_than_half_a_ring_is_not_held_back(void **state)
 {
 	(void)state;
@@ -242,6 +311,9 @@ int main(void)
 		RING_TEST(a_head_that_cannot_be_true_is_given_up),
 		RING_TEST(sizes_that_leave_the_ring_are_not_followed),
 		RING_TEST(the_tail_only_moves_forward_and_never_past_the_cursor),
+		RING_TEST(a_stack_that_was_wiped_is_passed_over_by_the_next_reader),
+		RING_TEST(a_stack_larger_than_any_is_damage),
+		RING_TEST(what_was_never_committed_is_wiped_even_round_the_end),
 		RING_TEST(more_than_half_a_ring_is_not_held_back),
 	};
 

@@ -1,8 +1,7 @@
 /* libpq_calls.c - calls of libpq that fail or are repeated, deep in the program; then it waits. */
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define APART  static __attribute__((noipa))
