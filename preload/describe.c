@@ -148,6 +148,9 @@ static void forwarded_fields(struct exchange *exchange, const struct http1_head 
 		{"host", 4, HTTP1_FORWARDED_HOST, FIELD_FORWARDED_HOST},
 	};
 
+	if (!head->field[HTTP1_FORWARDED].at && !head->field[HTTP1_FORWARDED_FOR].at &&
+	    !head->field[HTTP1_FORWARDED_PROTO].at && !head->field[HTTP1_FORWARDED_HOST].at)
+		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		struct http1_text text = {NULL, 0};
 

@@ -47,8 +47,7 @@ struct exchange {
 	struct trace_parent own;      /* trace, our span, flags */
 	struct inflight *inflight;
 	uint32_t inflight_index;
-	uint32_t replace_at; /* client: where in its head our span ID replaces 16 digits, 0: nowhere
-			      */
+	uint32_t replace_at; /* client: where in its head 16 digits become our span ID, 0: none */
 	uint16_t fields_size;
 	uint16_t request_id_size;
 	uint16_t tracestate_size;
@@ -61,38 +60,33 @@ struct exchange {
 /* Reserves the pools; 0 or -errno. */
 int exchanges_init(void);
 
-/* A new exchange that starts at start_ns, with a fresh span ID; NULL: the ceiling is reached
- * (counted). */
+/* One that starts at start_ns, with a fresh span ID; NULL: the ceiling is reached (counted). */
 struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns);
 
-/* The pool, for the next ones alone. */
 extern struct pool exchanges __attribute__((visibility("hidden")));
-
 static inline struct exchange *exchange_at(uint32_t index)
 {
 	return index ? (struct exchange *)exchanges.base + (index - 1) : NULL;
 }
 
-uint64_t exchange_reference(const struct exchange *exchange);
-
 /* The exchange of a reference, or NULL if it ended. */
+uint64_t exchange_reference(const struct exchange *exchange);
 static inline struct exchange *exchange_of(uint64_t reference)
 {
-	struct exchange *exchange = exchange_at((uint32_t)reference);
+	struct exchange *at = exchange_at((uint32_t)reference);
+	uint32_t now = at ? atomic_load_explicit(&at->generation, memory_order_acquire) : 0;
 
-	if (!exchange || atomic_load_explicit(&exchange->generation, memory_order_acquire) !=
-				 (uint32_t)(reference >> 32))
-		return NULL;
-	return exchange;
+	return at && now == (uint32_t)(reference >> 32) ? at : NULL;
 }
 
-/* Appends a text field; one that doesn't fit is cut and flagged. */
+/*
+ * Appends a text field; one that doesn't fit is cut and flagged. And fields as they were written so
+ * before; if they don't fit, none of them.
+ */
 void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size);
-
-/* Appends fields as they were written by the function above; without room, none of them. */
 void exchange_fields(struct exchange *exchange, const char *at, size_t size);
 
-/* Sets trace and parent of the span from `parent` (span_id zero: only the trace). */
+/* Sets trace and parent of the span (no parent_id: only the trace). */
 void exchange_identify(struct exchange *exchange, const uint8_t trace_id[16],
 		       const uint8_t parent_id[8], uint8_t flags, enum span_link link);
 
@@ -105,16 +99,13 @@ static inline struct span *exchange_span(struct exchange *exchange)
 /* Makes the entry in the table of requests in flight visible to the exporter. */
 void exchange_publish(struct exchange *exchange);
 
-/* Ends it: the span goes into the ring, every reference dies. */
+/* Ends it, and every reference dies: the span goes into the ring, or there is none. */
 void exchange_end(struct exchange *exchange, uint64_t end_ns);
-
-/* Forgets it without a span. */
 void exchange_drop(struct exchange *exchange);
 
 /*
  * The one live server exchange of this process whose caller sent that traceparent, or whose method
- * and target hash so (parent NULL). `preferred` wins if it is among several; otherwise several are
- * none.
+ * and target hash so. `preferred` wins if it is among several; otherwise several are none.
  */
 struct exchange *exchange_find_incoming(const struct trace_parent *parent, uint64_t preferred);
 struct exchange *exchange_find_target(uint64_t target_hash, uint64_t preferred);

@@ -120,7 +120,7 @@ static int text_is(struct http1_text text, const char *lower, size_t size)
 	return text.size == size && same_name(text.at, lower, size);
 }
 
-static struct http1_text trim(const char *at, const char *end)
+static inline struct http1_text trim(const char *at, const char *end)
 {
 	while (at < end && is_space(*at))
 		at++;
@@ -168,11 +168,9 @@ static unsigned known_name(const char *name, size_t size)
 	if (size >= sizeof(first_of_size))
 		return KNOWN_NONE;
 	const struct known *known = &knowns[first_of_size[size]];
-	while (known->size == size && size) {
-		if (same_name(name, known->name, size))
+	for (; known->size == size && size; known++)
+		if ((name[0] | 0x20) == known->name[0] && same_name(name, known->name, size))
 			return known->what;
-		known++;
-	}
 	return KNOWN_NONE;
 }
 

@@ -60,7 +60,7 @@ struct http1_head {
 	struct http1_text target;              /* requests, as sent */
 	struct http1_text field[HTTP1_FIELDS]; /* first occurrence, without surrounding space */
 	uint16_t repeats[HTTP1_FIELDS];        /* how often each occurred */
-	uint16_t captured_count; /* of the next two */
+	uint16_t captured_count;               /* of the next two */
 	struct http1_text captured_name[HTTP1_CAPTURED_MAX]; /* as sent */
 	struct http1_text captured[HTTP1_CAPTURED_MAX];
 };
