@@ -12,11 +12,6 @@
 #define FLAG_REMOTE_KNOWN 0x100u
 #define FLAG_REMOTE       0x200u
 
-struct text enrich_field(const struct enrich_work *work, enum span_field id)
-{
-	return work->record->field[id];
-}
-
 struct text enrich_constant(const char *string)
 {
 	return (struct text){string, (uint32_t)strlen(string)};

@@ -18,7 +18,11 @@ struct enrich_work {
 	uint8_t known_method;
 };
 
-struct text enrich_field(const struct enrich_work *work, enum span_field id);
+static inline struct text enrich_field(const struct enrich_work *work, enum span_field id)
+{
+	return work->record->field[id];
+}
+
 struct text enrich_constant(const char *string);
 
 /* A terminated copy: parts of other texts are not terminated, which the encoder needs. */

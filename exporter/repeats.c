@@ -41,6 +41,7 @@ struct parent {
 
 struct repeats {
 	const struct settings *settings;
+	uint32_t used; /* requests that queries are remembered for */
 	uint64_t seen; /* queries in all: the clock by which requests grow old */
 	struct parent parents[REPEATS_PARENTS];
 };
@@ -54,10 +55,11 @@ struct repeats *repeats_new(const struct settings *settings)
 	return repeats;
 }
 
-static void forget(struct parent *parent)
+static void forget(struct repeats *repeats, struct parent *parent)
 {
 	for (uint32_t i = 0; i < parent->shape_count; i++)
 		free(parent->shapes[i].sample);
+	repeats->used -= parent->seen != 0;
 	parent->shape_count = 0;
 	parent->seen = 0;
 }
@@ -65,7 +67,7 @@ static void forget(struct parent *parent)
 void repeats_free(struct repeats *repeats)
 {
 	for (size_t i = 0; repeats && i < REPEATS_PARENTS; i++)
-		forget(&repeats->parents[i]);
+		forget(repeats, &repeats->parents[i]);
 	free(repeats);
 }
 
@@ -95,7 +97,7 @@ static struct parent *new_parent(struct repeats *repeats, const uint8_t *trace_i
 	for (size_t i = 1; i < WAYS; i++)
 		if (set[i].seen < oldest->seen)
 			oldest = &set[i];
-	forget(oldest);
+	forget(repeats, oldest);
 	memcpy(oldest->trace_id, trace_id, sizeof(oldest->trace_id));
 	memcpy(oldest->span_id, span_id, sizeof(oldest->span_id));
 	return oldest;
@@ -181,8 +183,10 @@ static void count(struct repeats *repeats, const struct record *record,
 	if (memcmp(span->parent_id, none, sizeof(none)) == 0)
 		return;
 	parent = find_parent(repeats, span->trace_id, span->parent_id);
-	if (!parent)
+	if (!parent) {
 		parent = new_parent(repeats, span->trace_id, span->parent_id);
+		repeats->used++;
+	}
 	parent->seen = ++repeats->seen;
 	shape = shape_of(parent, hash);
 	if (!shape || span->start_unix_ns < shape->end_ns)
@@ -271,7 +275,7 @@ static uint32_t settle(struct repeats *repeats, struct batch *batch, struct batc
 	if (total)
 		add_total(repeats->settings, batch, span, total);
 	if (parent)
-		forget(parent);
+		forget(repeats, parent);
 	return total;
 }
 
@@ -283,7 +287,7 @@ uint32_t repeats_visit(struct repeats *repeats, const struct record *record, str
 	if (!repeats)
 		return 0;
 	if (record->span.kind == SPAN_SERVER)
-		return settle(repeats, batch, span);
+		return repeats->used ? settle(repeats, batch, span) : 0;
 	text = shape_text(record);
 	if (text.size)
 		count(repeats, record, span, text);

@@ -37,18 +37,27 @@ static size_t character(const unsigned char *at, size_t size)
 	return need;
 }
 
-/* Bytes at the front that are ASCII other than NUL, counted eight at a time. */
+/* Whether these eight bytes are ASCII other than NUL. */
+static int is_plain(const char *at)
+{
+	uint64_t word;
+
+	memcpy(&word, at, 8);
+	return !((word | (word - 0x0101010101010101ull)) & 0x8080808080808080ull);
+}
+
+/* Bytes at the front that are ASCII other than NUL. */
 static size_t plain_run(const char *at, size_t size)
 {
 	size_t done = 0;
 
-	for (; size - done >= 8; done += 8) {
-		uint64_t word;
-
-		memcpy(&word, at + done, 8);
-		if ((word | (word - 0x0101010101010101ull)) & 0x8080808080808080ull)
-			break;
-	}
+	while (size - done >= 8 && is_plain(at + done))
+		done += 8;
+	/* The last eight bytes at once, some of them for the second time. */
+	if (size >= 8 && size - done < 8 && is_plain(at + size - 8))
+		return size;
+	while (done < size && (signed char)at[done] > 0)
+		done++;
 	return done;
 }
 
