@@ -149,7 +149,7 @@ FUZZ_WIRE := tests/fuzz/wire_target.c tests/unit/wire_log.c
 FUZZ_fuzz_pgwire := $(FUZZ_WIRE) $(filter preload/pgwire%,$(SHIM_SRC))
 FUZZ_fuzz_mysql := $(FUZZ_WIRE) $(filter preload/mysql%,$(SHIM_SRC))
 FUZZ_fuzz_segment := $(addprefix exporter/,address.c arena.c attribute.c batch.c enrich.c enrich_db.c enrich_tls.c env.c failure.c \
-	host.c json.c log.c record.c resource.c ring.c sql_summary.c text.c)
+	host.c json.c log.c record.c resource.c ring.c sql_summary.c statement.c text.c)
 
 .SECONDEXPANSION:
 $(O)/tests/fuzz/%: tests/fuzz/%.c $$(FUZZ_$$*) $(wildcard preload/*.h exporter/*.h tests/*/*.h) $(O)/flags
