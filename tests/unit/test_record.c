@@ -179,23 +179,23 @@ static void times_never_run_backwards(void **state)
 static void stacks_that_cannot_be_are_refused(void **state)
 {
 	static const struct {
-		uint32_t size;
-		uint64_t base;
-		uint8_t id;
 		size_t room; /* behind the struct */
+		uint64_t base;
+		uint32_t size;
 		int result;
+		uint8_t id;
 	} cases[] = {
-		{512, 4096, 1, 512, 0},
-		{0, 4096, 1, 0, 0},
-		{STACK_BYTES, 8, 1, STACK_BYTES + 32, 0},
-		{512, 4096, 1, 511, -EINVAL},
-		{STACK_BYTES + 8, 8, 1, STACK_BYTES + 32, -EINVAL},
-		{UINT32_MAX, 8, 1, STACK_BYTES, -EINVAL},
-		{UINT32_MAX - 7, 8, 1, STACK_BYTES, -EINVAL},
-		{508, 4096, 1, 512, -EINVAL},
-		{512, 4100, 1, 512, -EINVAL},
-		{512, UINT64_MAX - 7, 1, 512, -EINVAL},
-		{512, 4096, 0, 512, -EINVAL},
+		{512, 4096, 512, 0, 1},
+		{0, 4096, 0, 0, 1},
+		{STACK_BYTES + 32, 8, STACK_BYTES, 0, 1},
+		{511, 4096, 512, -EINVAL, 1},
+		{STACK_BYTES + 32, 8, STACK_BYTES + 8, -EINVAL, 1},
+		{STACK_BYTES, 8, UINT32_MAX, -EINVAL, 1},
+		{STACK_BYTES, 8, UINT32_MAX - 7, -EINVAL, 1},
+		{512, 4096, 508, -EINVAL, 1},
+		{512, 4100, 512, -EINVAL, 1},
+		{512, UINT64_MAX - 7, 512, -EINVAL, 1},
+		{512, 4096, 512, -EINVAL, 0},
 	};
 	struct stack_record elsewhere = {.base = 4096, .span_id = {1}, .registers = {0, 8192}};
 

@@ -243,15 +243,17 @@ static void a_stack_that_was_wiped_is_passed_over_by_the_next_reader(void **stat
 
 static void a_stack_larger_than_any_is_damage(void **state)
 {
+	const uint32_t too_large = (uint32_t)(RING_STACK_MAX / RING_ALIGN + 2) * RING_ALIGN;
+	struct record_head *record;
 	const void *payload;
 	uint64_t at;
 	size_t size;
 
 	(void)state;
-	at = writer_reserve(&slot->ring, RING_STACK_MAX / RING_ALIGN * RING_ALIGN + 2 * RING_ALIGN);
-	((struct record_head *)(slot->ring.data + at))->size =
-		RING_STACK_MAX / RING_ALIGN * RING_ALIGN + 2 * RING_ALIGN;
-	((struct record_head *)(slot->ring.data + at))->type = RECORD_STACK;
+	at = writer_reserve(&slot->ring, too_large);
+	record = (struct record_head *)(slot->ring.data + at);
+	record->size = too_large;
+	record->type = RECORD_STACK;
 	writer_commit(&slot->ring, at);
 	assert_int_equal(ring_next(&reader, 1, 1, &payload, &size), RING_EMPTY);
 	assert_int_equal(reader.damaged, 1);
