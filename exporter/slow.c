@@ -27,7 +27,8 @@ struct kept_stack {
 
 struct seen_slot {
 	uint64_t next_look_ns;
-	int refused;
+	int refused; /* its memory may not be read */
+	int unknown; /* nor what it has mapped */
 };
 
 struct slow_calls {
@@ -105,7 +106,7 @@ static void note_refusal(struct slow_calls *slow, uint32_t slot, const struct pr
 	slow->slots[slot].refused = 1;
 	if (error == -EPERM || error == -EACCES)
 		log_line(LOG_INFO, "slow",
-			 "the stacks of process %u may not be read (see ptrace(2)), so its "
+			 "the stacks of process %u may not be read (see ptrace(2)), so its slow "
 			 "calls are told without",
 			 process->pid);
 }
@@ -124,14 +125,9 @@ static void pay(struct slow_calls *slow, uint64_t began_ns, uint64_t ended_ns)
 		slow->next_unwind_ns = slow->paid_until_ns;
 }
 
-/* `frames`: their number, or why there are none. */
-static void settle(struct slow_calls *slow, uint32_t slot, const struct process *process,
-		   const uint8_t span_id[8], int frames, const char *text)
+static int is_refusal(int result)
 {
-	if (frames == -EPERM || frames == -EACCES || frames == -ENOSYS)
-		note_refusal(slow, slot, process, frames);
-	else if (frames != -EAGAIN)
-		keep(slow, slot, span_id, frames > 0 ? text : NULL);
+	return result == -EPERM || result == -EACCES || result == -ENOSYS;
 }
 
 static void unwind(struct slow_calls *slow, uint32_t slot, const struct process *process,
@@ -149,7 +145,10 @@ static void unwind(struct slow_calls *slow, uint32_t slot, const struct process 
 	began = clock_ns();
 	frames = stack_of_wait(&identity, &entry->wait, since_ns, text, sizeof(text));
 	pay(slow, began, clock_ns());
-	settle(slow, slot, process, span_id, frames, text);
+	if (is_refusal(frames))
+		note_refusal(slow, slot, process, frames);
+	else if (frames != -EAGAIN)
+		keep(slow, slot, span_id, frames > 0 ? text : NULL);
 }
 
 /*
@@ -218,7 +217,7 @@ void slow_calls_snapshot(struct slow_calls *slow, uint32_t slot, const struct pr
 	uint64_t began;
 	int frames;
 
-	if (!slow || slow->slots[slot].refused || record_stack(payload, size, &stack) != 0 ||
+	if (!slow || slow->slots[slot].unknown || record_stack(payload, size, &stack) != 0 ||
 	    find_kept(slow, stack.span_id))
 		return;
 	began = clock_ns();
@@ -227,7 +226,9 @@ void slow_calls_snapshot(struct slow_calls *slow, uint32_t slot, const struct pr
 	frames = stack_of_record(&identity, &stack, (const struct stack_record *)payload + 1, text,
 				 sizeof(text));
 	pay(slow, began, clock_ns());
-	settle(slow, slot, process, stack.span_id, frames, text);
+	slow->slots[slot].unknown = is_refusal(frames);
+	if (frames > 0)
+		keep(slow, slot, stack.span_id, text);
 }
 
 struct text slow_calls_take(struct slow_calls *slow, const uint8_t span_id[8], struct arena *arena)

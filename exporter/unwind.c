@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/mapped.h"
 #include "exporter/maps.h"
 #include "exporter/memory.h"
 
 #define READS_MAX   400000
+#define PREADS_MAX  100000 /* each is a system call */
 #define HEADERS_MAX 64
 
 /* libunwind exports this for unwinders of other processes, and declares it in no header. */
@@ -27,7 +29,8 @@ struct walk {
 	const struct unwind_copy *copy;  /* NULL: the stack is the process's */
 	uint64_t stack_start, stack_end; /* with a copy: what is there now is not meant */
 	struct maps maps;
-	struct memory *memory;
+	struct memory *memory; /* NULL: it may not be read, the files serve */
+	struct mapped files;
 	int lost; /* the present frame has no unwind table: the next is a guess by rbp */
 };
 
@@ -48,6 +51,8 @@ static int read_memory(struct walk *walk, uint64_t address, void *to, size_t siz
 	}
 	if (address + size > walk->stack_start && address < walk->stack_end)
 		return -EFAULT;
+	if (!walk->memory)
+		return mapped_read(&walk->files, address, to, size);
 	return memory_read(walk->memory, address, to, size);
 }
 
@@ -317,27 +322,40 @@ int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_fram
 	return result;
 }
 
+/* The memory, if it may be read. */
+static int try_memory(struct walk *walk, uint32_t pid)
+{
+	uint64_t code;
+	int result;
+
+	walk->memory = memory_new(pid, READS_MAX);
+	if (!walk->memory)
+		return -ENOMEM;
+	result = memory_read(walk->memory, walk->registers[0], &code, sizeof(code));
+	if (result != -EPERM)
+		return result;
+	memory_free(walk->memory);
+	walk->memory = NULL;
+	return 0;
+}
+
 int unwind_copy(uint32_t pid, const uint64_t registers[8], const struct unwind_copy *copy,
 		struct unwind_frame *frames, size_t room)
 {
 	struct walk walk = {.registers = registers, .copy = copy};
 	const struct map *map;
-	uint64_t code;
-	int result;
+	int result = try_memory(&walk, pid);
 
-	walk.memory = memory_new(pid, READS_MAX);
-	if (!walk.memory)
-		return -ENOMEM;
-	result = memory_read(walk.memory, registers[0], &code, sizeof(code));
 	if (result == 0)
 		result = maps_read(&walk.maps, pid);
-	map = result == 0 ? maps_find(&walk.maps, copy->base) : NULL;
-	if (map) {
-		walk.stack_start = map->start;
-		walk.stack_end = map->end;
-	}
-	if (result == 0)
+	if (result == 0) {
+		map = maps_find(&walk.maps, copy->base);
+		walk.stack_start = map ? map->start : 0;
+		walk.stack_end = map ? map->end : 0;
+		mapped_init(&walk.files, pid, &walk.maps, PREADS_MAX);
 		result = walk_all(&walk, frames, room);
+		mapped_fini(&walk.files);
+	}
 	maps_free(&walk.maps);
 	memory_free(walk.memory);
 	return result;

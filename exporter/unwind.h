@@ -33,8 +33,9 @@ struct unwind_copy {
 };
 
 /*
- * The same of a call that is over: the stack is the copy's, and ends with it; the process gives its
- * unwind tables. What changes in the copy meanwhile does no harm.
+ * The same of a call that is over: the stack is the copy's, and ends with it. The unwind tables are
+ * the process's, or, if its memory may not be read (then there is no -EPERM), its files'. What
+ * changes in the copy meanwhile does no harm.
  */
 int unwind_copy(uint32_t pid, const uint64_t registers[8], const struct unwind_copy *copy,
 		struct unwind_frame *frames, size_t room);

@@ -9,6 +9,7 @@ from tagalong_e2e.machine import PROGRAMS, wait_for
 from tagalong_e2e.session import Session
 from tagalong_e2e.tree import attribute
 
+from test_libpq import CALLS, CLIENT, told  # noqa: F401
 from test_stacks import frames
 
 SECRET = b"hunter2-correct-horse-battery"
@@ -112,6 +113,11 @@ def test_nobody_gets_a_stack_without_asking(call, session, collector, way, count
     caller.end()
     session.end()
     assert [stack(span) for span in statements(collector, count)] == [[]] * count
+
+
+@pytest.mark.parametrize("way", CALLS)
+def test_snapshots_change_nothing_for_the_program(told, postgres, way):  # noqa: F811
+    assert told.run(CLIENT, way, postgres.conninfo, env=ASKED) == CALLS[way]
 
 
 def test_a_secret_on_the_stack_is_nowhere_once_its_call_is_told(call, session, collector, machine):

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +17,8 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +241,88 @@ static void without_permission_it_says_so(void **state)
 	stop(child);
 }
 
+/* ---- copies of a stack -------------------------------------------------------------------- */
+
+static void copy_stack(pid_t child, struct unwind_copy *copy)
+{
+	static uint8_t bytes[8192];
+	struct iovec to = {bytes, sizeof(bytes)};
+	struct iovec from = {(void *)shared->registers[1], sizeof(bytes)};
+	ssize_t size = process_vm_readv(child, &to, 1, &from, 1, 0);
+
+	assert_true(size > 1024);
+	copy->base = shared->registers[1];
+	copy->size = (size_t)size;
+	copy->bytes = bytes;
+}
+
+static void a_copy_of_the_stack_gives_what_is_in_it_and_no_more(void **state)
+{
+	static struct unwind_frame live[UNWIND_FRAMES], frames[UNWIND_FRAMES];
+	pid_t child = start_waiting();
+	struct unwind_copy copy;
+	int count, all;
+
+	(void)state;
+	copy_stack(child, &copy);
+	all = unwind_process((uint32_t)child, shared->registers, live, UNWIND_FRAMES);
+	count = unwind_copy((uint32_t)child, shared->registers, &copy, frames, UNWIND_FRAMES);
+	assert_in_range(count, 7, all);
+	assert_memory_equal(frames, live, (size_t)count * sizeof(frames[0]));
+	/* The stack is still there beyond the copy, but is not looked at. */
+	copy.size = 256;
+	all = unwind_copy((uint32_t)child, shared->registers, &copy, frames, UNWIND_FRAMES);
+	assert_in_range(all, 1, count - 1);
+	copy.size = 0;
+	assert_int_equal(
+		unwind_copy((uint32_t)child, shared->registers, &copy, frames, UNWIND_FRAMES), 1);
+	stop(child);
+	assert_int_equal(
+		unwind_copy((uint32_t)child, shared->registers, &copy, frames, UNWIND_FRAMES),
+		-ESRCH);
+}
+
+/* As Yama does to one who is not the parent: the maps may be read, the memory may not. */
+static int refuse_memory(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static void a_copy_is_walked_by_the_files_where_the_memory_is_refused(void **state)
+{
+	static struct unwind_frame live[UNWIND_FRAMES], frames[UNWIND_FRAMES];
+	pid_t child = start_waiting(), restricted;
+	struct unwind_copy copy;
+	int count, status;
+
+	(void)state;
+	copy_stack(child, &copy);
+	count = unwind_copy((uint32_t)child, shared->registers, &copy, live, UNWIND_FRAMES);
+	assert_true(count >= 7);
+	restricted = fork();
+	if (restricted == 0) {
+		if (refuse_memory() || unwind_process((uint32_t)child, shared->registers, frames,
+						      UNWIND_FRAMES) != -EPERM)
+			_exit(1);
+		if (unwind_copy((uint32_t)child, shared->registers, &copy, frames, UNWIND_FRAMES) !=
+		    count)
+			_exit(2);
+		_exit(memcmp(frames, live, (size_t)count * sizeof(frames[0])) ? 3 : 42);
+	}
+	assert_int_equal(waitpid(restricted, &status, 0), restricted);
+	assert_int_equal(WEXITSTATUS(status), 42);
+	stop(child);
+}
+
 /* This program's file in memory once more, with one byte in `every` of all after `from` changed. */
 static uint8_t *map_damaged(size_t *size, size_t every, uint32_t *random)
 {
@@ -304,6 +390,8 @@ int main(void)
 		cmocka_unit_test(a_call_that_returned_meanwhile_has_no_stack),
 		cmocka_unit_test(registers_of_nowhere_give_few_frames),
 		cmocka_unit_test(without_permission_it_says_so),
+		cmocka_unit_test(a_copy_of_the_stack_gives_what_is_in_it_and_no_more),
+		cmocka_unit_test(a_copy_is_walked_by_the_files_where_the_memory_is_refused),
 		cmocka_unit_test(damaged_unwind_tables_do_no_harm),
 	};
 
