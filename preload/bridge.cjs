@@ -8,12 +8,14 @@
 const sessions = new WeakMap(); // of sockets whose clear text is told
 let library;
 
+const isOwn = (object, name) => Object.prototype.hasOwnProperty.call(object, name);
+
 // What the library did to the environment ends here: child processes get theirs from their own.
 function restoreOptions() {
   const given = process.env.NODE_OPTIONS;
   const ours = given && /(^| )--require "([^"]*\/bridge\.cjs)"$/.exec(given);
   if (!ours || require('fs').realpathSync(ours[2]) !== __filename) return;
-  if (ours.index) process.env.NODE_OPTIONS = given.slice(0, ours.index);
+  if (ours[1]) process.env.NODE_OPTIONS = given.slice(0, ours.index);
   else delete process.env.NODE_OPTIONS;
 }
 
@@ -66,7 +68,10 @@ function written(socket, chunk, encoding) {
 
 // As the stream hands them over: `allBuffers` is a property of the array.
 function writtenTogether(socket, entries) {
-  const result = entries.map((entry) => ({ ...entry, chunk: written(socket, entry.chunk, entry.encoding), encoding: 'buffer' }));
+  const result = entries.map((entry) => {
+    const chunk = written(socket, entry.chunk, entry.encoding);
+    return { ...entry, chunk, encoding: 'buffer' };
+  });
   result.allBuffers = true;
   return result;
 }
@@ -75,14 +80,14 @@ function writtenTogether(socket, entries) {
 function closed(socket, session, error) {
   const { code, errno, reason, message } = error || {};
   const isRefused = socket.authorizationError && socket.authorizationError === (code || message);
-  if (isRefused || /^(ERR_(SSL|TLS)_|EPROTO$)/.test(code)) end(socket, session, 0, String(reason || code || message));
+  if (isRefused || /^(ERR_(SSL|TLS)_|EPROTO$)/.test(code))
+    end(socket, session, 0, String(reason || code || message));
   else end(socket, session, errno < 0 ? -errno : 0);
 }
 
 // Ours go first, on sockets that are told of, and stop there at the first surprise.
 function before(prototype, name, ours) {
   const original = prototype[name];
-  const isOwn = Object.prototype.hasOwnProperty.call(prototype, name);
   const value = { [name](...given) {
     try {
       ours(this, given);
@@ -91,13 +96,15 @@ function before(prototype, name, ours) {
     }
     return Reflect.apply(original, this, given);
   } }[name];
-  Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable: isOwn });
+  // What was inherited was not seen by those who list the class's own.
+  const enumerable = isOwn(prototype, name);
+  Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable });
 }
 
 // The prototype that a handshake ends in: of tls.TLSSocket, and not of a class derived from it.
 function classOf(socket) {
   let prototype = Object.getPrototypeOf(socket);
-  while (prototype && !Object.prototype.hasOwnProperty.call(prototype, '_finishInit')) prototype = Object.getPrototypeOf(prototype);
+  while (prototype && !isOwn(prototype, '_finishInit')) prototype = Object.getPrototypeOf(prototype);
   return prototype || {};
 }
 
@@ -148,6 +155,7 @@ function waitForSocket() {
 
 try {
   restoreOptions();
+  delete require.cache[__filename];
   // With a shared OpenSSL the library has seen everything by itself.
   if (!process.config.variables.node_shared_openssl) {
     const addon = { exports: {} };

@@ -104,7 +104,8 @@ void node_require(char **argv, char **envp)
 	if (!text)
 		return;
 	memcpy(text, NAME "=", sizeof(NAME));
-	if (kept) {
+	/* The space tells the script that there was one, if only an empty one. */
+	if (given) {
 		memcpy(text + sizeof(NAME), given, kept);
 		text[sizeof(NAME) + kept++] = ' ';
 	}
