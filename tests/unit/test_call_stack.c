@@ -192,7 +192,7 @@ static void a_ring_that_is_half_full_takes_none(void **state)
 
 	(void)state;
 	while (slot->ring.head - slot->ring.tail <= RING_BYTES / 2)
-		ring_push_span(&span, NULL, 0);
+		ring_push_span(&span, (const uint8_t *)&span, 0);
 	for (uint64_t head = slot->ring.head, i = 0; i < 3; i++) {
 		uint64_t registers[8];
 
