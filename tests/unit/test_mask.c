@@ -65,6 +65,15 @@ static const struct query_case by_default[] = {
 	 "&X-Amz-Date=d"},
 	{"AWSAccessKeyId=a&Signature=b&sig=c&X-Goog-Signature=d",
 	 "AWSAccessKeyId=REDACTED&Signature=REDACTED&sig=REDACTED&X-Goog-Signature=REDACTED"},
+	/* One of every size, and those that the ends of two names would make. */
+	{"pin=a&hmac=b&token=c&ticket=d&session=e&apitoken=f&phpsessid=g&credential=h",
+	 "pin=REDACTED&hmac=REDACTED&token=REDACTED&ticket=REDACTED&session=REDACTED"
+	 "&apitoken=REDACTED&phpsessid=REDACTED&credential=REDACTED"},
+	{"samlrequest=a&samlresponse=b&authorization=c&xgoogsignature=d&subscription-key=e",
+	 "samlrequest=REDACTED&samlresponse=REDACTED&authorization=REDACTED"
+	 "&xgoogsignature=REDACTED&subscription-key=REDACTED"},
+	{"Ocp-Apim-Subscription-Key=a", "Ocp-Apim-Subscription-Key=REDACTED"},
+	{"sigpwd=a&igp=b&mac=c&sspass=d&passauth=e", "sigpwd=a&igp=b&mac=c&sspass=d&passauth=e"},
 };
 
 static void sensitive_values_are_replaced_and_nothing_else(void **state)
