@@ -47,6 +47,33 @@ db = redis.Redis(host='localhost', port=int(os.environ['PORT']), ssl=True, ssl_c
 db.set('key', 'secret')
 print(db.get('key'))
 """
+NODE_PG = """
+const { Client } = require('pg');
+const db = new Client({
+  host: 'localhost', port: Number(process.env.PORT), user: process.env.DB_USER, password: process.env.DB_PASSWORD,
+  database: 'shop', ssl: { ca: require('fs').readFileSync(process.env.CA) } });
+(async () => {
+  await db.connect();
+  console.log((await db.query("SELECT count(*) FROM items WHERE name <> 'secret'")).rows[0].count);
+  console.log((await db.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()')).rows[0].ssl ? 'True' : '');
+  await db.end();
+})();
+"""
+NODE_MYSQL2 = """
+(async () => {
+  const db = await require('mysql2/promise').createConnection({
+    host: 'localhost', port: Number(process.env.PORT), user: process.env.DB_USER, password: process.env.DB_PASSWORD,
+    database: 'shop', ssl: { ca: require('fs').readFileSync(process.env.CA) } });
+  console.log((await db.query("SELECT count(*) FROM items WHERE name <> 'secret'"))[0][0]['count(*)']);
+  console.log((await db.query("SHOW STATUS LIKE 'Ssl_cipher'"))[0][0].Value ? 'True' : '');
+  await db.end();
+})();
+"""
+NODE_IOREDIS = """
+const db = new (require('ioredis'))({
+  host: 'localhost', port: Number(process.env.PORT), tls: { ca: require('fs').readFileSync(process.env.CA) } });
+(async () => { await db.set('key', 'secret'); console.log(`b'${await db.get('key')}'`); db.disconnect(); })();
+"""
 
 
 @pytest.fixture
@@ -57,9 +84,10 @@ def certificates(machine):
 def see(machine, collector, certificates, server, port, script):
     """What a driver prints, bare and traced, and its spans."""
     env = {**server, "PORT": port, "CA": certificates.authority}
-    bare = machine.run([PYTHON, "-c", script], env)
+    argv = ["node", "-e", script] if "require(" in script else [PYTHON, "-c", script]
+    bare = machine.run(argv, env)
     assert bare.returncode == 0, bare.stderr
-    process = machine.start_traced([PYTHON, "-c", script], "driver", collector.endpoint, env)
+    process = machine.start_traced(argv, "driver", collector.endpoint, env)
     assert process.wait(30) == 0, machine.log(process)
     assert machine.log(process) == bare.stdout
     return bare.stdout, sorted(collector.spans(), key=lambda span: span["start"])
@@ -75,7 +103,7 @@ def check(spans, system, port):
     assert spans[-1]["attributes"]["tls.protocol.version"]
 
 
-@pytest.mark.parametrize("script", [PG8000, ASYNCPG], ids=["pg8000", "asyncpg"])
+@pytest.mark.parametrize("script", [PG8000, ASYNCPG, NODE_PG], ids=["pg8000", "asyncpg", "node-pg"])
 def test_postgresql_goes_on_encrypted(machine, collector, certificates, script):
     server = databases.Postgres(machine)
     server.reset()
@@ -97,24 +125,26 @@ def test_postgresql_goes_on_encrypted(machine, collector, certificates, script):
     assert texts.count("SELECT count(*) FROM items WHERE name <> ?") == 1
 
 
-def test_mariadb_goes_on_encrypted(machine, collector, certificates):
+@pytest.mark.parametrize("script", [PYMYSQL, NODE_MYSQL2], ids=["pymysql", "node-mysql2"])
+def test_mariadb_goes_on_encrypted(machine, collector, certificates, script):
     server = databases.Maria(
         machine, f"--ssl-cert={certificates.server}", f"--ssl-key={certificates.server}")
     server.reset()
-    printed, spans = see(machine, collector, certificates, server.variables(), server.port, PYMYSQL)
+    printed, spans = see(machine, collector, certificates, server.variables(), server.port, script)
     assert printed == "5\nTrue\n"
     check(spans, "mariadb", server.port)
     texts = [span["attributes"].get("db.query.text") for span in spans]
     assert texts.count("SELECT count(*) FROM items WHERE name <> ?") == 1
 
 
-def test_redis_over_tls_is_redis(machine, collector, certificates):
+@pytest.mark.parametrize("script", [REDIS, NODE_IOREDIS], ids=["redis-py", "node-ioredis"])
+def test_redis_over_tls_is_redis(machine, collector, certificates, script):
     port = machine_module.free_port()
     machine.start_server(
         ["redis-server", "--port", "0", "--tls-port", port, "--tls-cert-file", certificates.server, "--tls-key-file",
          certificates.server, "--tls-ca-cert-file", certificates.authority, "--tls-auth-clients", "no", "--save", ""],
         port)
-    printed, spans = see(machine, collector, certificates, {}, port, REDIS)
+    printed, spans = see(machine, collector, certificates, {}, port, script)
     assert printed == "b'secret'\n"
     check(spans, "redis", port)
-    assert [span["name"].split()[0] for span in spans][-2:] == ["SET", "GET"]
+    assert [span["name"].split()[0].upper() for span in spans][-2:] == ["SET", "GET"]
