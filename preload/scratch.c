@@ -16,16 +16,20 @@ int scratch_init(void)
 	return pool_init(&pool, sizeof(struct iovec) * IOV_MAX, SCRATCHES);
 }
 
-struct iovec *scratch_get(void)
+struct iovec *scratch_get(enum scratch_use use)
 {
-	if (!thread_self.scratch)
-		thread_self.scratch = pool_get(&pool);
-	return thread_self.scratch ? pool_at(&pool, thread_self.scratch) : NULL;
+	uint32_t *index = &thread_self.scratch[use];
+
+	if (!*index)
+		*index = pool_get(&pool);
+	return *index ? pool_at(&pool, *index) : NULL;
 }
 
-void scratch_put(void)
+void scratch_put(enum scratch_use use)
 {
-	if (thread_self.scratch)
-		pool_put(&pool, thread_self.scratch);
-	thread_self.scratch = 0;
+	uint32_t *index = &thread_self.scratch[use];
+
+	if (*index)
+		pool_put(&pool, *index);
+	*index = 0;
 }

@@ -51,7 +51,7 @@ static ssize_t send_rewritten(const struct sending *call, struct rewrite *plan, 
 	size_t own;
 
 	if (call->count + REWRITE_VECTORS > VECTORS_HERE)
-		vector = scratch_get();
+		vector = scratch_get(SCRATCH_REWRITE);
 	do {
 		count = rewrite_build(plan, call->iov, call->count, vector);
 		sent = real_call(call, vector, count);
@@ -61,7 +61,7 @@ static ssize_t send_rewritten(const struct sending *call, struct rewrite *plan, 
 		plan->inserted = *inserted;
 	} while (!own);
 	if (vector != here)
-		scratch_put();
+		scratch_put(SCRATCH_REWRITE);
 	return sent <= 0 ? sent : (ssize_t)own;
 }
 
@@ -77,7 +77,7 @@ static int can_rewrite(const struct sending *call, int begun)
 	if (!begun &&
 	    (call->flags & MSG_ZEROCOPY || (call->message && call->message->msg_controllen)))
 		return 0;
-	return count <= IOV_MAX && (count <= VECTORS_HERE || scratch_get());
+	return count <= IOV_MAX && (count <= VECTORS_HERE || scratch_get(SCRATCH_REWRITE));
 }
 
 /* What the kernel took, or why it did not. */
@@ -174,6 +174,15 @@ static size_t slice(const struct sending *call, size_t from, size_t size, struct
 	return count;
 }
 
+static size_t vector_size(const struct sending *call)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < call->count; i++)
+		size += call->iov[i].iov_len;
+	return size;
+}
+
 static ssize_t plain_part(const struct sending *call)
 {
 	return real_call(call, (struct iovec *)call->iov, call->count);
@@ -197,9 +206,9 @@ static ssize_t send_message(const struct sending *call, struct conn *conn, struc
  * kernel does not take makes a short count, which a stream may always answer.
  */
 static ssize_t send_messages(const struct sending *call, struct conn *conn, struct rewrite *plan,
-			     uint32_t generation, size_t total)
+			     uint32_t generation, struct iovec *part)
 {
-	struct iovec part[VECTORS_HERE];
+	size_t total = vector_size(call);
 	size_t done = 0;
 
 	for (;;) {
@@ -225,13 +234,19 @@ static ssize_t send_messages(const struct sending *call, struct conn *conn, stru
 	}
 }
 
-static size_t vector_size(const struct sending *call)
+/* Apart, for its vector is on the stack of these calls alone. -2: there is no room for one. */
+__attribute__((noinline)) static ssize_t send_several(const struct sending *call, struct conn *conn,
+						      struct rewrite *plan, uint32_t generation)
 {
-	size_t size = 0;
+	struct iovec here[VECTORS_HERE];
+	struct iovec *part = call->count > VECTORS_HERE ? scratch_get(SCRATCH_PART) : here;
+	ssize_t result;
 
-	for (size_t i = 0; i < call->count; i++)
-		size += call->iov[i].iov_len;
-	return size;
+	if (!part)
+		return -2;
+	result = send_messages(call, conn, plan, generation, part);
+	scratch_put(SCRATCH_PART);
+	return result;
 }
 
 /* The common way of every call that sends; `plain` makes the call as the program did. */
@@ -240,13 +255,14 @@ static ssize_t send_out(const struct sending *call, ssize_t (*plain)(const struc
 	struct rewrite plan;
 	uint32_t generation;
 	struct conn *conn = look(call, &plan, &generation);
+	ssize_t result = -2;
 
 	if (!conn)
 		return plain(call);
-	if (plan.extent == SIZE_MAX || call->count > VECTORS_HERE ||
-	    (call->message && call->message->msg_controllen) || call->flags & MSG_ZEROCOPY)
-		return send_message(call, conn, &plan, generation, plain);
-	return send_messages(call, conn, &plan, generation, vector_size(call));
+	if (plan.extent != SIZE_MAX && !(call->message && call->message->msg_controllen) &&
+	    !(call->flags & MSG_ZEROCOPY))
+		result = send_several(call, conn, &plan, generation);
+	return result == -2 ? send_message(call, conn, &plan, generation, plain) : result;
 }
 
 static ssize_t plain_write(const struct sending *call)

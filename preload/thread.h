@@ -24,7 +24,7 @@ struct thread {
 	uint64_t random[4];
 	uint32_t tls; /* the encrypted session that a call is inside of, see tls.h; 0: none */
 	uintptr_t tls_frame; /* of that call's hook */
-	uint32_t scratch;    /* index of the buffer in use, see scratch.h */
+	uint32_t scratch[2]; /* indices of the buffers in use, see scratch.h */
 	void *environment;   /* scratch for exec in a vfork child, freed by the parent */
 	size_t environment_size;
 	/*

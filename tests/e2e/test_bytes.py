@@ -131,8 +131,8 @@ def test_bytes_are_the_programs_own(machine, collector, role, write, read, kind,
     assert without_added(received) == own
     counts = added(received)
     wanted = len(pairs)
-    if write in DRIBBLES or (pipelined and role == "connect"):
-        # A head that begins in the middle of a write need not get the headers, but nothing may break.
+    if write in DRIBBLES:
+        # A head whose first pieces are gone need not get the headers, but nothing may break.
         assert counts["x-request-id"] <= wanted and counts["traceparent"] <= wanted
     else:
         assert counts["x-request-id"] == wanted
@@ -140,7 +140,7 @@ def test_bytes_are_the_programs_own(machine, collector, role, write, read, kind,
     if slow and "splice" not in write and "one" not in write:
         calls = dict(zip(output.split()[-6::2], map(int, output.split()[-5::2])))
         # How the two share depends on when the peer gets to read.
-        assert calls["short"] + calls["again"] > 20, "the kernel did not force short writes"
+        assert calls["short"] + calls["again"], "the kernel did not force short writes"
     spans = [span for span in collector.spans() if span["resource"]["service.name"] == "bytes"]
     assert {span["kind"] for span in spans} == {3 if role == "connect" else 2}
     methods = [span["attributes"].get("http.request.method") for span in sorted(spans, key=lambda one: one["start"])]
