@@ -118,7 +118,8 @@ function watch(prototype) {
   before(prototype, 'push', (socket, given) => {
     const session = sessions.get(socket);
     const chunk = given[0];
-    if (session !== undefined && (chunk === null || chunk instanceof Uint8Array)) read(socket, session, chunk);
+    const isTold = chunk === null || chunk instanceof Uint8Array;
+    if (session !== undefined && isTold) read(socket, session, chunk);
   });
   before(prototype, '_writeGeneric', (socket, given) => {
     if (socket.connecting || !socket._handle || !sessions.has(socket)) return;

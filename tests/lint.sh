@@ -30,7 +30,7 @@ limit_of() {
 	esac
 }
 
-for file in $(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.js'); do
+for file in $(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.js' '*.cjs'); do
 	lines=$(wc -l <"$file")
 	[ "$lines" -le "$(limit_of "$file")" ] || complain "$file has $lines lines"
 	# Scripts have theirs below the line that names the interpreter.
