@@ -10,6 +10,7 @@
 #include "preload/thread.h"
 #include "preload/tls.h"
 #include "preload/tls_carrier.h"
+#include "preload/tls_library.h"
 
 /* Handles are multiples of it, as pointers from malloc are. */
 #define HANDLE_STEP 16u

@@ -6,6 +6,7 @@
 #include "preload/openssl.h"
 #include "preload/stream.h"
 #include "preload/tls.h"
+#include "preload/tls_library.h"
 #include "preload/tls_write.h"
 
 /* SSL_read_early_data's results. */

@@ -1,5 +1,6 @@
 /* tls.c - encrypted sessions: the clear text of each is a connection of its own. */
 #include "preload/tls.h"
+#include "preload/tls_library.h"
 
 #include <errno.h>
 #include <stdatomic.h>

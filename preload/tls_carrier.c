@@ -1,5 +1,6 @@
 /* tls_carrier.c - which socket is below an encrypted session? */
 #include "preload/tls_carrier.h"
+#include "preload/tls_library.h"
 
 #include <stdatomic.h>
 #include <string.h>

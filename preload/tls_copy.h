@@ -13,6 +13,7 @@
 
 #include "preload/caller.h"
 #include "preload/tls.h"
+#include "preload/tls_library.h"
 
 struct openssl {
 	int (*get_error)(const void *ssl, int result);

@@ -13,6 +13,7 @@
 #include "preload/stream.h"
 #include "preload/tls.h"
 #include "preload/tls_carrier.h"
+#include "preload/tls_library.h"
 #include "tests/unit/shim_test.h"
 
 static struct slot *slot;
