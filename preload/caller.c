@@ -7,6 +7,7 @@
 #include <link.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "preload/hook.h"
 #include "preload/sys.h"
@@ -70,17 +71,70 @@ static void *in_scope(const struct link_map *map, const char *name)
 	return found;
 }
 
+/* The loader has turned some of these addresses absolute: not the versions' definitions. */
+static const void *pointer(const struct link_map *map, ElfW(Addr) value)
+{
+	return (const void *)(value < map->l_addr ? map->l_addr + value : value);
+}
+
+/* The version that a symbol is defined with, NULL: none. */
+static const char *version_of(const void *symbol)
+{
+	const ElfW(Sym) *entry = NULL, *symbols = NULL;
+	const ElfW(Half) *versions = NULL;
+	const ElfW(Verdef) *definition = NULL;
+	const char *strings = NULL;
+	struct link_map *map = NULL;
+	Dl_info info;
+
+	if (!loader_dladdr1(symbol, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry ||
+	    !loader_dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+		return NULL;
+	for (const ElfW(Dyn) *at = map->l_ld; at && at->d_tag != DT_NULL; at++) {
+		if (at->d_tag == DT_SYMTAB)
+			symbols = pointer(map, at->d_un.d_ptr);
+		else if (at->d_tag == DT_STRTAB)
+			strings = pointer(map, at->d_un.d_ptr);
+		else if (at->d_tag == DT_VERSYM)
+			versions = pointer(map, at->d_un.d_ptr);
+		else if (at->d_tag == DT_VERDEF)
+			definition = pointer(map, at->d_un.d_ptr);
+	}
+	if (!symbols || !strings || !versions || !definition)
+		return NULL;
+	for (ElfW(Half) wanted = versions[entry - symbols] & 0x7fff;;) {
+		if (definition->vd_ndx == wanted)
+			return strings + ((const ElfW(Verdaux) *)((const char *)definition +
+								  definition->vd_aux))
+						 ->vda_name;
+		if (!definition->vd_next)
+			return NULL;
+		definition = (const void *)((const char *)definition + definition->vd_next);
+	}
+}
+
+/* Whether the loader would take one for the other. */
+static int is_same_version(const void *one, const void *other)
+{
+	const char *first = version_of(one);
+	const char *second = version_of(other);
+
+	return first && second ? strcmp(first, second) == 0 : first == second;
+}
+
 /*
- * By the caller's scope; else by the global one behind us; else any object's. The last two serve
- * the program itself, and a call that was the last of its function: then the return address is that
- * function's caller's, in another object perhaps.
+ * As the loader binds: the global scope, behind us, goes before the caller's own, but for a
+ * definition of another version than the caller's library has. Any object's serves a call that was
+ * the last of its function: then the return address is that function's caller's, in another object
+ * perhaps.
  */
 static void *find_real(const struct link_map *map, const char *name, const void *own)
 {
-	void *found = map && map->l_name[0] ? in_scope(map, name) : NULL;
+	void *found = hook_find(name);
+	void *local = map && map->l_name[0] ? in_scope(map, name) : NULL;
 
-	if (!found || found == own)
-		found = hook_find(name);
+	if (local && local != own && (!found || !is_same_version(found, local)))
+		found = local;
 	while (map && map->l_prev)
 		map = map->l_prev;
 	for (; map && (!found || found == own); map = map->l_next)

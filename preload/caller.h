@@ -6,7 +6,9 @@
 /*
  * TLS libraries and libpq are loaded with RTLD_LOCAL, and wheels bring copies of their own, so the
  * next definition after ours may be none, or another copy's. The real function is looked up in the
- * scope of the object that calls, told by the return address, once for each place that calls.
+ * scope of the object that calls, told by the return address, once for each place that calls. A
+ * call that is the last of its function is taken for its caller's, which matters only if both
+ * objects use copies of different versions.
  */
 
 #include <stdint.h>
