@@ -250,7 +250,8 @@ static void close_unit(struct operations *operations, struct exchange *exchange)
 	operations->unit = 0;
 	exchange->closed = 1;
 	exchange->told = operations->told;
-	if (!operations->told)
+	/* One that was inherited by fork lies in the parent's shared memory. */
+	if (!operations->told || exchange->epoch != process_epoch)
 		return;
 	exchange_span(exchange)->operations = operations->count - operations->framing;
 	tell_operation(operations, exchange);
@@ -268,7 +269,7 @@ static void close_unit(struct operations *operations, struct exchange *exchange)
 static void end_mask(struct operations *operations, struct exchange *exchange)
 {
 	operations->text_size = (uint32_t)sql_mask_end(&operations->mask);
-	if (operations->mask.cut)
+	if (operations->mask.cut && exchange->epoch == process_epoch)
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
 }
 

@@ -203,33 +203,41 @@ static ssize_t send_message(const struct sending *call, struct conn *conn, struc
 /*
  * Several messages in one call: each goes out in a call of its own, for each gets its own lines.
  * The kernel is told that more follows, so that packets are filled as before. A later one that the
- * kernel does not take makes a short count, which a stream may always answer.
+ * kernel does not take makes a short count, which a stream may always answer: as in one call that
+ * took some bytes, there is no SIGPIPE and errno stays.
  */
 static ssize_t send_messages(const struct sending *call, struct conn *conn, struct rewrite *plan,
 			     uint32_t generation, struct iovec *part)
 {
 	size_t total = vector_size(call);
 	size_t done = 0;
+	int error = errno;
 
 	for (;;) {
 		size_t size = plan->extent < total - done ? plan->extent : total - done;
 		struct sending message = {.fd = call->fd, .flags = call->flags, .iov = part};
 		ssize_t sent;
 
+		if (done)
+			message.flags |= MSG_NOSIGNAL;
 		message.count = slice(call, done, size, part);
 		if (done + size < total)
 			message.flags |= MSG_MORE;
 		sent = send_message(&message, conn, plan, generation, plain_part);
 		if (sent > 0)
 			done += (size_t)sent;
+		if (!done)
+			return sent;
+		errno = error;
 		if (sent < (ssize_t)size || done == total)
-			return done ? (ssize_t)done : sent;
-		message.iov = part;
+			return (ssize_t)done;
 		message.count = slice(call, done, total - done, part);
 		conn = look(&message, plan, &generation);
 		if (!conn) {
+			message.flags |= MSG_NOSIGNAL;
 			sent = plain_part(&message);
-			return sent > 0 ? (ssize_t)done + sent : (ssize_t)done;
+			errno = error;
+			return (ssize_t)done + (sent > 0 ? sent : 0);
 		}
 	}
 }

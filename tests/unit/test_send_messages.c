@@ -165,6 +165,20 @@ static void the_kernel_is_told_that_more_follows_until_the_last(void **state)
 	assert_int_equal(kernel.flags, MSG_NOSIGNAL | MSG_MORE);
 }
 
+/* What was taken is a success, whatever becomes of the rest. */
+static void a_later_message_that_fails_raises_no_signal_and_no_errno(void **state)
+{
+	char text[MOST];
+	size_t size = join(requests, text);
+
+	(void)state;
+	fresh_kernel(SIZE_MAX, strlen(requests[0]) + 122);
+	errno = ENOTTY;
+	assert_int_equal(around_write(fd, text, size), strlen(requests[0]));
+	assert_int_equal(errno, ENOTTY);
+	assert_int_equal(kernel.flags & MSG_NOSIGNAL, MSG_NOSIGNAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +187,7 @@ int main(void)
 		SEND_TEST(requests_in_one_call_get_their_own_lines),
 		SEND_TEST(a_call_that_ends_a_body_brings_the_next_lines),
 		SEND_TEST(the_kernel_is_told_that_more_follows_until_the_last),
+		SEND_TEST(a_later_message_that_fails_raises_no_signal_and_no_errno),
 	};
 
 	sending_start(__builtin_frame_address(0));
