@@ -20,7 +20,7 @@ SHIM_CFLAGS := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno
 SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,defs \
 	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic-functions
 
-PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib libdw libelf libunwind-generic
+PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib libzstd libdw libelf libunwind-generic yaml-0.1 libmicrohttpd
 ifneq ($(filter-out deps help clean format format-check,$(or $(MAKECMDGOALS),all)),)
 EXPORTER_CFLAGS = $(COMMON) $(shell pkg-config --cflags $(PACKAGES))
 EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread

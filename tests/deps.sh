@@ -9,7 +9,8 @@ set -eu
 packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libcurl4-openssl-dev \
-		libuv1-dev libsqlite3-dev zlib1g-dev libdw-dev libelf-dev libunwind-dev ;;
+		libuv1-dev libsqlite3-dev zlib1g-dev libzstd-dev libdw-dev libelf-dev libunwind-dev libyaml-dev \
+		libmicrohttpd-dev ;;
 	demo) echo nginx gunicorn python3-flask python3-requests python3-psycopg2 python3-redis postgresql \
 		postgresql-client redis-server curl ;;
 	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \
