@@ -99,17 +99,21 @@ static int build(struct arena *arena, const struct batch *batch,
 	return 0;
 }
 
-int otlp_encode(struct arena *arena, const struct batch *batch, const uint8_t **bytes, size_t *size)
+struct payload *otlp_encode(struct arena *arena, const struct batch *batch)
 {
 	SERVICE(ExportTraceServiceRequest) request = REQUEST_INIT;
-	ProtobufCBinaryData packed;
+	struct payload *payload;
+	size_t size;
 
-	if (build(arena, batch, &request) != 0 ||
-	    packed_message(arena, &request.base, &packed) != 0)
-		return -ENOMEM;
-	*bytes = packed.data;
-	*size = packed.len;
-	return 0;
+	if (build(arena, batch, &request) != 0)
+		return NULL;
+	size = protobuf_c_message_get_packed_size(&request.base);
+	payload = payload_new(SIGNAL_TRACES, (uint32_t)batch->count, size);
+	if (!payload)
+		return NULL;
+	payload->opened_ns = batch->opened_ns;
+	protobuf_c_message_pack(&request.base, payload->bytes);
+	return payload;
 }
 
 /* What others wrote goes into a log line only without line breaks and the like. */

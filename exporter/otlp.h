@@ -9,13 +9,13 @@
 
 #include "exporter/arena.h"
 #include "exporter/batch.h"
+#include "exporter/payload.h"
 
 /*
- * Encodes all spans, grouped by process; empty for an empty batch. The bytes are in `arena`. Two
- * requests one after the other are one request. 0, or -ENOMEM.
+ * Encodes all spans, grouped by process; empty for an empty batch. `arena` is for work. Two
+ * requests one after the other are one request. NULL: no memory.
  */
-int otlp_encode(struct arena *arena, const struct batch *batch, const uint8_t **bytes,
-		size_t *size);
+struct payload *otlp_encode(struct arena *arena, const struct batch *batch);
 
 /* What a 2xx answer says. */
 struct otlp_answer {

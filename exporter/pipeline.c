@@ -1,6 +1,7 @@
 /* pipeline.c - the exporter at work: polls the rings, fills batches, hands them on, and ends. */
 #include "pipeline.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -8,18 +9,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "exporter/console.h"
+#include "exporter/deliver.h"
 #include "exporter/drain.h"
 #include "exporter/log.h"
-#include "exporter/ship.h"
-#include "exporter/store.h"
 
-#define MS_NS          1000000ull
-#define STORE_DELAY_MS 250
-#define GONE_NS        (2000 * MS_NS)
-#define NEVER_CAME_NS  (10000 * MS_NS)
-#define PRUNE_NS       (15000 * MS_NS)
-#define STORE_RETRY_NS (200 * MS_NS)
+#define MS_NS         1000000ull
+#define GONE_NS       (2000 * MS_NS)
+#define NEVER_CAME_NS (10000 * MS_NS)
 
 /*
  * Polling, in ms: at work, shortly after work, with quiet processes, with none. A ring takes 25 ms
@@ -31,8 +27,6 @@
 #define POLL_ALONE_MS 100
 #define QUIET_NS      (10000 * MS_NS)
 
-enum destination { TO_STORE = 1, TO_CONSOLE = 2, TO_COLLECTOR = 4 };
-
 struct pipeline {
 	uv_loop_t loop;
 	uv_timer_t timer;
@@ -43,16 +37,12 @@ struct pipeline {
 	struct drain drain;
 	struct drops drops;
 	struct exits exits;
-	struct store *store;
-	struct ship *ship;
-	struct batch *open;          /* being filled */
-	struct batch *first, **last; /* sealed, oldest first */
-	struct batch *spare; /* answered, to be filled again: its memory is in use already */
-	size_t queued_spans; /* of the sealed ones */
+	struct deliver *deliver;
+	struct batch *open;  /* being filled */
+	struct batch *spare; /* delivered, to be filled again: its memory is in use already */
 	uint32_t interval_ms;
 	uint64_t active_ns; /* when a span was read last */
 	uint64_t started_ns, attached_ns;
-	uint64_t pruned_ns, store_retry_ns;
 	uint64_t deadline_ns; /* 0: not shutting down */
 	int finished;
 	uint64_t delivered_spans;
@@ -78,57 +68,18 @@ static void give_back(struct pipeline *pipeline, struct batch *batch)
 	pipeline->spare = batch;
 }
 
-/* Gives back all that is answered by every destination, oldest first. */
-static void collect_answered(struct pipeline *pipeline)
+static void poll_now(uv_timer_t *timer);
+
+static void on_safe(void *context, struct batch *batch)
 {
-	while (pipeline->first && pipeline->first->waiting_for == 0) {
-		struct batch *batch = pipeline->first;
+	struct pipeline *pipeline = context;
 
-		pipeline->first = batch->next;
-		if (!pipeline->first)
-			pipeline->last = &pipeline->first;
-		pipeline->queued_spans -= batch->count;
-		pipeline->delivered_spans += batch->count;
-		drain_delivered(&pipeline->drain, batch);
-		give_back(pipeline, batch);
-	}
-}
-
-/* Batches go to the store in order; one that must wait makes all later ones wait. */
-static void write_store(struct pipeline *pipeline)
-{
-	if (drain_clock_ns() < pipeline->store_retry_ns && !pipeline->deadline_ns)
-		return;
-	for (struct batch *batch = pipeline->first; batch; batch = batch->next) {
-		enum store_result result = STORE_DROP;
-
-		if (!(batch->waiting_for & TO_STORE))
-			continue;
-		if (pipeline->store)
-			result = store_write(pipeline->store, batch);
-		if (result == STORE_RETRY) {
-			pipeline->store_retry_ns = drain_clock_ns() + STORE_RETRY_NS;
-			return;
-		}
-		if (result == STORE_DROP)
-			drops_add(&pipeline->drops, DROPS_STORE, batch->count);
-		batch->waiting_for &= ~(unsigned)TO_STORE;
-	}
-}
-
-static unsigned destinations(const struct settings *settings)
-{
-	unsigned to = 0;
-
-	if (settings->disabled)
-		return 0;
-	if (settings->store_enabled)
-		to |= TO_STORE;
-	if (settings->exporter == EXPORTER_CONSOLE)
-		to |= TO_CONSOLE;
-	if (settings->endpoint_enabled)
-		to |= TO_COLLECTOR;
-	return to;
+	pipeline->delivered_spans += batch->count;
+	drain_delivered(&pipeline->drain, batch);
+	give_back(pipeline, batch);
+	/* Room in the queue: what was left in the rings meanwhile comes next. */
+	if (!pipeline->finished && drain_pending(&pipeline->drain))
+		uv_timer_start(&pipeline->timer, poll_now, 0, 0);
 }
 
 static void seal(struct pipeline *pipeline)
@@ -138,52 +89,10 @@ static void seal(struct pipeline *pipeline)
 	if (!batch || (batch->count == 0 && batch->mark_count == 0))
 		return;
 	pipeline->open = NULL;
-	batch->waiting_for = batch->count ? destinations(pipeline->settings) : 0;
-	*pipeline->last = batch;
-	pipeline->last = &batch->next;
-	pipeline->queued_spans += batch->count;
-	if (batch->waiting_for & TO_CONSOLE) {
-		console_write(batch);
-		batch->waiting_for &= ~(unsigned)TO_CONSOLE;
-	}
-	if ((batch->waiting_for & TO_COLLECTOR) && pipeline->ship) {
-		ship_push(pipeline->ship, batch);
-	} else if (batch->waiting_for & TO_COLLECTOR) {
-		batch->waiting_for &= ~(unsigned)TO_COLLECTOR;
-		drops_add(&pipeline->drops, DROPS_REFUSED, batch->count);
-	}
-	write_store(pipeline);
-	collect_answered(pipeline);
-}
-
-static void poll_now(uv_timer_t *timer);
-
-static void on_answer(void *context, struct batch *batch, int accepted)
-{
-	struct pipeline *pipeline = context;
-
-	(void)accepted;
-	batch->waiting_for &= ~(unsigned)TO_COLLECTOR;
-	collect_answered(pipeline);
-	/* Room in the queue: what was left in the rings meanwhile comes next. */
-	if (!pipeline->finished && drain_pending(&pipeline->drain))
-		uv_timer_start(&pipeline->timer, poll_now, 0, 0);
+	deliver_batch(pipeline->deliver, batch);
 }
 
 /* ---- one pass ------------------------------------------------------------------------------- */
-
-/* How long a batch may wait to be filled. */
-static uint64_t delay_ns(const struct pipeline *pipeline)
-{
-	uint32_t delay_ms = pipeline->settings->schedule_delay_ms;
-
-	if (pipeline->deadline_ns)
-		return 0;
-	/* The collector's own delay is kept by ship.c; people look at the store at once. */
-	if (destinations(pipeline->settings) != TO_COLLECTOR && delay_ms > STORE_DELAY_MS)
-		delay_ms = STORE_DELAY_MS;
-	return delay_ms * MS_NS;
-}
 
 /*
  * What finds no room in the queue stays in the rings, which are the larger buffer; a ring that
@@ -196,7 +105,7 @@ static uint64_t read_rings(struct pipeline *pipeline)
 	for (;;) {
 		uint64_t waited;
 
-		if (pipeline->queued_spans >= pipeline->settings->queue_spans)
+		if (!deliver_has_room(pipeline->deliver))
 			break;
 		if (!pipeline->open)
 			pipeline->open = take_batch(pipeline);
@@ -215,8 +124,8 @@ static void seal_if_due(struct pipeline *pipeline)
 {
 	struct batch *batch = pipeline->open;
 
-	if (batch &&
-	    (batch->count == 0 || pipeline->drain.now_ns - batch->opened_ns >= delay_ns(pipeline)))
+	if (batch && (batch->count == 0 || pipeline->drain.now_ns - batch->opened_ns >=
+						   deliver_delay_ns(pipeline->deliver)))
 		seal(pipeline);
 }
 
@@ -253,17 +162,6 @@ static void adapt(struct pipeline *pipeline, uint64_t most)
 	}
 }
 
-static void housekeep(struct pipeline *pipeline)
-{
-	uint64_t now = pipeline->drain.now_ns;
-
-	drops_report(&pipeline->drops, now, 0);
-	if (pipeline->store && now - pipeline->pruned_ns >= PRUNE_NS) {
-		store_prune(pipeline->store, now + pipeline->drain.unix_offset_ns);
-		pipeline->pruned_ns = now;
-	}
-}
-
 /* ---- the end -------------------------------------------------------------------------------- */
 
 static void stop(struct pipeline *pipeline)
@@ -281,8 +179,7 @@ static void begin_shutdown(struct pipeline *pipeline)
 	pipeline->deadline_ns = drain_clock_ns() + (timeout_ns ? timeout_ns : 1);
 	/* Processes send no snapshot any more that nobody might wipe. */
 	atomic_store(&pipeline->drain.file->header->control.exporter_pid, 0);
-	if (pipeline->ship)
-		ship_flush(pipeline->ship);
+	deliver_flush(pipeline->deliver);
 	uv_timer_start(&pipeline->timer, poll_now, 0, 0);
 }
 
@@ -315,8 +212,8 @@ static int nobody_left(struct pipeline *pipeline)
 
 static int all_delivered(struct pipeline *pipeline)
 {
-	return !pipeline->first && (!pipeline->open || pipeline->open->count == 0) &&
-	       !drain_pending(&pipeline->drain);
+	return deliver_is_idle(pipeline->deliver) &&
+	       (!pipeline->open || pipeline->open->count == 0) && !drain_pending(&pipeline->drain);
 }
 
 static void poll_now(uv_timer_t *timer)
@@ -329,9 +226,9 @@ static void poll_now(uv_timer_t *timer)
 	drain_watch(&pipeline->drain);
 	most = read_rings(pipeline);
 	seal_if_due(pipeline);
-	write_store(pipeline);
-	collect_answered(pipeline);
-	housekeep(pipeline);
+	deliver_pass(pipeline->deliver, pipeline->drain.now_ns,
+		     pipeline->drain.now_ns + pipeline->drain.unix_offset_ns);
+	drops_report(&pipeline->drops, pipeline->drain.now_ns, 0);
 	adapt(pipeline, most);
 	if (nobody_left(pipeline))
 		begin_shutdown(pipeline);
@@ -353,32 +250,6 @@ static void on_end(uv_poll_t *handle, int status, int events)
 }
 
 /* ---- start and finish ----------------------------------------------------------------------- */
-
-static void open_store(struct pipeline *pipeline)
-{
-	const struct settings *settings = pipeline->settings;
-	struct store_limits limits = {
-		.max_bytes = (uint64_t)settings->store_max_mb << 20,
-		.max_age_ns = settings->store_max_age_hours * 3600ull * 1000 * MS_NS,
-	};
-	int error;
-
-	if (!settings->store_enabled)
-		return;
-	pipeline->store = store_open(settings->store_path, &limits, &error);
-	if (pipeline->store)
-		log_line(LOG_DEBUG, "store", "spans go to %s", settings->store_path);
-}
-
-static void open_ship(struct pipeline *pipeline)
-{
-	if (!pipeline->settings->endpoint_enabled)
-		return;
-	pipeline->ship = ship_new(&pipeline->loop, pipeline->settings, &pipeline->drops, on_answer,
-				  pipeline);
-	if (!pipeline->ship)
-		log_line(LOG_ERROR, "ship", "libcurl can't start, nothing is sent");
-}
 
 static void start_handles(struct pipeline *pipeline)
 {
@@ -405,8 +276,7 @@ static void start_handles(struct pipeline *pipeline)
 
 static void finish(struct pipeline *pipeline)
 {
-	for (struct batch *batch = pipeline->first; batch; batch = batch->next)
-		drops_add(&pipeline->drops, DROPS_SHUTDOWN, batch->count);
+	deliver_close(pipeline->deliver);
 	if (pipeline->open)
 		drops_add(&pipeline->drops, DROPS_SHUTDOWN, pipeline->open->count);
 	drops_report(&pipeline->drops, drain_clock_ns(), 1);
@@ -418,23 +288,14 @@ static void finish(struct pipeline *pipeline)
 		 (unsigned long long)pipeline->drain.spans_unsampled,
 		 (unsigned long long)pipeline->drain.repeated_queries,
 		 (unsigned long long)pipeline->drain.ever_attached);
-	if (pipeline->ship)
-		ship_close(pipeline->ship);
 	uv_close((uv_handle_t *)&pipeline->timer, NULL);
 	uv_close((uv_handle_t *)&pipeline->ends, NULL);
 	uv_close((uv_handle_t *)&pipeline->signals[0], NULL);
 	uv_close((uv_handle_t *)&pipeline->signals[1], NULL);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&pipeline->loop);
-	while (pipeline->first) {
-		struct batch *next = pipeline->first->next;
-
-		batch_free(pipeline->first);
-		pipeline->first = next;
-	}
 	batch_free(pipeline->open);
 	batch_free(pipeline->spare);
-	store_close(pipeline->store);
 	exits_fini(&pipeline->exits);
 	drain_fini(&pipeline->drain);
 }
@@ -449,20 +310,22 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 		return 1;
 	pipeline->settings = settings;
 	pipeline->options = *options;
-	pipeline->last = &pipeline->first;
 	pipeline->interval_ms = POLL_BUSY_MS;
 	exits_init(&pipeline->exits, options->exits_descriptor);
+	uv_loop_init(&pipeline->loop);
 	result = drain_init(&pipeline->drain, file, settings, &pipeline->drops, &pipeline->exits);
+	if (result == 0) {
+		pipeline->deliver =
+			deliver_new(&pipeline->loop, settings, &pipeline->drops, on_safe, pipeline);
+		if (!pipeline->deliver)
+			result = -ENOMEM;
+	}
 	if (result != 0) {
 		log_line(LOG_ERROR, "export", "can't start: %s", strerror(-result));
 		free(pipeline);
 		return 1;
 	}
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
-	pipeline->pruned_ns = pipeline->started_ns - PRUNE_NS;
-	uv_loop_init(&pipeline->loop);
-	open_store(pipeline);
-	open_ship(pipeline);
 	start_handles(pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
 	finish(pipeline);

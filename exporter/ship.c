@@ -1,4 +1,4 @@
-/* ship.c - batches to the collector over OTLP/HTTP: one request at a time, retried. */
+/* ship.c - payloads of one signal to one collector: one request at a time, retried. */
 #include "ship.h"
 
 #include <assert.h>
@@ -19,15 +19,20 @@
 
 enum ship_result { SHIP_DONE, SHIP_RETRY, SHIP_DROP };
 
+struct entry {
+	struct payload *payload;
+	struct batch *batch; /* or NULL */
+};
+
 struct ship {
 	uv_loop_t *loop;
-	uv_timer_t timer; /* until a batch is due, or a retry */
+	uv_timer_t timer; /* until a payload is due, or a retry */
 	struct post *post;
 	const struct settings *settings;
 	struct drops *drops;
 	ship_answered answered;
 	void *context;
-	struct batch **queue; /* the first `sending` are in the request */
+	struct entry *queue; /* the first `sending` are in the request */
 	size_t count, room;
 	size_t sending;
 	struct arena arena; /* of the request */
@@ -41,17 +46,17 @@ struct ship {
 
 static void try_send(struct ship *ship);
 
-static size_t spans_of(const struct ship *ship, size_t batches)
+static size_t items_of(const struct ship *ship, size_t payloads)
 {
-	size_t spans = 0;
+	size_t items = 0;
 
-	for (size_t i = 0; i < batches; i++)
-		spans += ship->queue[i]->count;
-	return spans;
+	for (size_t i = 0; i < payloads; i++)
+		items += ship->queue[i].payload->items;
+	return items;
 }
 
-/* The batches of the request leave the queue; there may be new ones behind them afterwards. */
-static void answer(struct ship *ship, int accepted)
+/* The payloads of the request leave the queue; there may be new ones behind them afterwards. */
+static void answer(struct ship *ship)
 {
 	size_t done = ship->sending;
 
@@ -59,17 +64,19 @@ static void answer(struct ship *ship, int accepted)
 	ship->tries = 0;
 	arena_reset(&ship->arena);
 	for (size_t i = 0; i < done; i++) {
-		struct batch *batch = ship->queue[0];
+		struct entry entry = ship->queue[0];
 
-		memmove(ship->queue, ship->queue + 1, --ship->count * sizeof(struct batch *));
-		ship->answered(ship->context, batch, accepted);
+		memmove(ship->queue, ship->queue + 1, --ship->count * sizeof(entry));
+		payload_put(entry.payload);
+		if (entry.batch)
+			ship->answered(ship->context, entry.batch);
 	}
 }
 
 static void drop(struct ship *ship, enum drops_reason reason)
 {
-	drops_add(ship->drops, reason, spans_of(ship, ship->sending));
-	answer(ship, 0);
+	drops_add(ship->drops, reason, items_of(ship, ship->sending));
+	answer(ship);
 }
 
 /* ---- the request ---------------------------------------------------------------------------- */
@@ -100,57 +107,47 @@ static int compress_body(struct ship *ship)
 	return code == Z_STREAM_END ? 0 : -EIO;
 }
 
-/* Requests written one after the other are one request; there is one at least. */
-static int join(struct ship *ship, const uint8_t *const *parts, const size_t *sizes, size_t count)
+/* Requests written one after the other are one request. */
+static int join(struct ship *ship)
 {
 	uint8_t *all;
 	size_t size = 0;
 
-	assert(count > 0);
-	for (size_t i = 0; i < count; i++)
-		size += sizes[i];
+	assert(ship->sending > 0);
+	for (size_t i = 0; i < ship->sending; i++)
+		size += ship->queue[i].payload->size;
 	if (size > REQUEST_MOST)
 		return -E2BIG;
 	ship->size = size;
-	ship->body = parts[0];
-	if (count == 1)
+	ship->body = ship->queue[0].payload->bytes;
+	if (ship->sending == 1)
 		return 0;
 	all = arena_take(&ship->arena, size);
 	if (!all)
 		return -ENOMEM;
 	ship->body = all;
-	for (size_t i = 0; i < count; i++) {
-		memcpy(all, parts[i], sizes[i]);
-		all += sizes[i];
-	}
+	for (size_t i = 0; i < ship->sending; i++)
+		all = mempcpy(all, ship->queue[i].payload->bytes, ship->queue[i].payload->size);
 	return 0;
 }
 
-#define PARTS_MAX 64
-
 static int build(struct ship *ship)
 {
-	const uint8_t *parts[PARTS_MAX];
-	size_t sizes[PARTS_MAX];
-	int result = 0;
+	int result = join(ship);
 
-	for (size_t i = 0; i < ship->sending && result == 0; i++)
-		result = otlp_encode(&ship->arena, ship->queue[i], &parts[i], &sizes[i]);
-	if (result == 0)
-		result = join(ship, parts, sizes, ship->sending);
 	if (result == 0 && ship->settings->gzip)
 		result = compress_body(ship);
 	return result;
 }
 
-/* How many batches from the front of the queue fit into one export. */
+/* How many payloads from the front of the queue fit into one export. */
 static size_t gather(const struct ship *ship)
 {
-	size_t spans = 0, count = 0;
+	size_t items = 0, count = 0;
 
-	while (count < ship->count && count < PARTS_MAX) {
-		spans += ship->queue[count]->count;
-		if (count && spans > ship->settings->batch_spans)
+	while (count < ship->count) {
+		items += ship->queue[count].payload->items;
+		if (count && items > ship->settings->batch_spans)
 			break;
 		count++;
 	}
@@ -167,7 +164,7 @@ static enum ship_result accepted(struct ship *ship, const struct post_answer *fr
 	if (otlp_answer_parse(from->body, from->size, &said) != 0)
 		return SHIP_DONE;
 	if (said.rejected > 0) {
-		uint64_t spans = spans_of(ship, ship->sending);
+		uint64_t spans = items_of(ship, ship->sending);
 		uint64_t rejected = (uint64_t)said.rejected;
 
 		drops_add(ship->drops, DROPS_REJECTED, rejected < spans ? rejected : spans);
@@ -226,7 +223,8 @@ static void plan_retry(struct ship *ship, const struct post_answer *from)
 		       MS_NS;
 	ship->tries++;
 	ship->not_before_ns = now + wait;
-	/* Waiting for the collector's time to come is no reason to keep a batch over its own time.
+	/* Waiting for the collector's time to come is no reason to keep a payload over its own
+	 * time.
 	 */
 	if (limit && ship->not_before_ns - ship->first_try_ns > limit)
 		drop(ship, DROPS_TIMED_OUT);
@@ -243,7 +241,7 @@ static void on_answer(void *context, const struct post_answer *from)
 	else if (result == SHIP_DROP)
 		drop(ship, DROPS_REFUSED);
 	else
-		answer(ship, 1);
+		answer(ship);
 	try_send(ship);
 }
 
@@ -265,10 +263,11 @@ static void wait_until(struct ship *ship, uint64_t when_ns)
 /* Monotonic time from which on the head of the queue is to be sent. */
 static uint64_t due_ns(const struct ship *ship)
 {
-	uint64_t due = ship->queue[0]->opened_ns + ship->settings->schedule_delay_ms * MS_NS;
+	uint64_t due =
+		ship->queue[0].payload->opened_ns + ship->settings->schedule_delay_ms * MS_NS;
 
 	if (ship->flush || ship->sending ||
-	    spans_of(ship, ship->count) >= ship->settings->batch_spans)
+	    items_of(ship, ship->count) >= ship->settings->batch_spans)
 		due = 0;
 	return due > ship->not_before_ns ? due : ship->not_before_ns;
 }
@@ -300,7 +299,7 @@ static void try_send(struct ship *ship)
 	if (ship->in_flight || ship->count == 0)
 		return;
 	due = due_ns(ship);
-	/* uv_hrtime is CLOCK_MONOTONIC, as the times of batches are. */
+	/* uv_hrtime is CLOCK_MONOTONIC, as the times of payloads are. */
 	if (due > uv_hrtime())
 		wait_until(ship, due);
 	else
@@ -332,22 +331,20 @@ struct ship *ship_new(uv_loop_t *loop, const struct settings *settings, struct d
 	return ship;
 }
 
-void ship_push(struct ship *ship, struct batch *batch)
+int ship_push(struct ship *ship, struct payload *payload, struct batch *batch)
 {
 	if (ship->count == ship->room) {
 		size_t room = ship->room ? ship->room * 2 : 64;
-		struct batch **queue = realloc(ship->queue, room * sizeof(*queue));
+		struct entry *queue = realloc(ship->queue, room * sizeof(*queue));
 
-		if (!queue) {
-			drops_add(ship->drops, DROPS_MEMORY, batch->count);
-			ship->answered(ship->context, batch, 0);
-			return;
-		}
+		if (!queue)
+			return -ENOMEM;
 		ship->queue = queue;
 		ship->room = room;
 	}
-	ship->queue[ship->count++] = batch;
+	ship->queue[ship->count++] = (struct entry){payload_get(payload), batch};
 	try_send(ship);
+	return 0;
 }
 
 void ship_flush(struct ship *ship)
@@ -365,6 +362,8 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct ship *ship = handle->data;
 
+	for (size_t i = 0; i < ship->count; i++)
+		payload_put(ship->queue[i].payload);
 	arena_free(&ship->arena);
 	free(ship->queue);
 	free(ship);

@@ -246,8 +246,7 @@ static void events_and_truth_values_are_encoded(void **state)
 	static const struct attribute truth = {.key = "t", .number = 1, .type = ATTRIBUTE_BOOLEAN};
 	Opentelemetry__Proto__Collector__Trace__V1__ExportTraceServiceRequest *request;
 	struct resource resource = {0};
-	const uint8_t *bytes;
-	size_t size;
+	struct payload *payload;
 
 	(void)state;
 	queries(7, "SELECT a FROM users", 3);
@@ -258,10 +257,13 @@ static void events_and_truth_values_are_encoded(void **state)
 	batch->spans[batch->count].attributes = &truth;
 	batch->spans[batch->count].attribute_count = 1;
 	batch->spans[batch->count++].event_count = 0;
-	assert_int_equal(otlp_encode(&batch->arena, batch, &bytes, &size), 0);
+	payload = otlp_encode(&batch->arena, batch);
+	assert_non_null(payload);
+	assert_int_equal(payload->items, 2);
 	batch->count = 0;
 	request = opentelemetry__proto__collector__trace__v1__export_trace_service_request__unpack(
-		NULL, size, bytes);
+		NULL, payload->size, payload->bytes);
+	payload_put(payload);
 	assert_non_null(request);
 	const ProtobufCBinaryData *packed = request->resource_spans[0]->scope_spans[0]->spans;
 	Opentelemetry__Proto__Trace__V1__Span *decoded =
