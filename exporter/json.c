@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/batch.h"
+
 static char *reserve(struct json *json, size_t more)
 {
 	size_t room = json->room ? json->room : 1024;
@@ -110,16 +112,50 @@ static void put_attribute(struct json *json, const struct attribute *attribute)
 	}
 }
 
-void json_attributes(struct json *json, const struct attribute *at, size_t count)
+static void put_attributes(struct json *json, const struct attribute *at, size_t count)
 {
-	json->size = 0;
 	put(json, "{", 1);
 	for (size_t i = 0; i < count; i++) {
 		if (i)
 			put(json, ",", 1);
 		put_attribute(json, &at[i]);
 	}
-	put(json, "}", 2);
+	put(json, "}", 1);
+}
+
+/* The NUL does not count. */
+static void terminate(struct json *json)
+{
+	put(json, "", 1);
 	if (!json->failed)
 		json->size--;
+}
+
+void json_attributes(struct json *json, const struct attribute *at, size_t count)
+{
+	json->size = 0;
+	put_attributes(json, at, count);
+	terminate(json);
+}
+
+static void put_string(struct json *json, const char *string)
+{
+	put(json, string, strlen(string));
+}
+
+void json_events(struct json *json, const struct batch_event *at, size_t count)
+{
+	json->size = 0;
+	put(json, "[", 1);
+	for (size_t i = 0; i < count; i++) {
+		put_string(json, i ? ",{\"time_unix_ns\":" : "{\"time_unix_ns\":");
+		put_number(json, (int64_t)at[i].time_unix_ns);
+		put_string(json, ",\"name\":");
+		put_text(json, at[i].name, strlen(at[i].name));
+		put_string(json, ",\"attributes\":");
+		put_attributes(json, at[i].attributes, at[i].attribute_count);
+		put(json, "}", 1);
+	}
+	put(json, "]", 1);
+	terminate(json);
 }

@@ -8,6 +8,8 @@
 
 #include "exporter/attribute.h"
 
+struct batch_event;
+
 /*
  * A buffer that grows; its owner frees `at`. After a failure to allocate, `failed` stays set and
  * the text is not to be used.
@@ -20,5 +22,11 @@ struct json {
 
 /* Empties the buffer and writes one object, NUL-terminated. */
 void json_attributes(struct json *json, const struct attribute *at, size_t count);
+
+/*
+ * Empties the buffer and writes events as an array of objects with time_unix_ns, name and
+ * attributes, NUL-terminated.
+ */
+void json_events(struct json *json, const struct batch_event *at, size_t count);
 
 #endif

@@ -15,15 +15,18 @@
 #include "exporter/json.h"
 #include "exporter/log.h"
 
-#define BUSY_TIMEOUT_MS 200
-#define PRUNE_ROWS      20000
-#define WAL_LIMIT_BYTES "16777216"
+#define BUSY_TIMEOUT_MS       200
+#define PRUNE_ROWS            20000
+#define WAL_LIMIT_BYTES       "16777216"
+#define TEXT_(token)          #token
+#define TEXT_OF_NUMBER(token) TEXT_(token)
+#define STORE_VERSION_TEXT    TEXT_OF_NUMBER(STORE_USER_VERSION)
 
 struct store {
 	sqlite3 *database;
 	sqlite3_stmt *insert_span, *insert_resource, *find_resource;
 	struct store_limits limits;
-	struct json json;
+	struct json json, events;
 	char *path;
 	int broken_was_said;
 };
@@ -31,7 +34,7 @@ struct store {
 static const char insert_span_sql[] =
 	"INSERT OR IGNORE INTO spans(trace_id, span_id, kind, parent_id, service, name, "
 	"start_unix_ns, duration_ns, status, status_message, http_status, error_type, request_id, "
-	"target, resource_id, attributes) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+	"target, resource_id, attributes, events) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 static int is_corrupt(int code)
 {
@@ -92,6 +95,28 @@ static int read_version(sqlite3 *database, int *version)
 	return code;
 }
 
+/*
+ * Two exporters that start together take turns at it: the version is asked for once more when the
+ * database is ours.
+ */
+static int make_schema(sqlite3 *database)
+{
+	static const char *const steps[STORE_USER_VERSION] = {STORE_SCHEMA, STORE_UPGRADE_1};
+	int version = 0;
+	int code = sqlite3_exec(database, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+
+	if (code == SQLITE_OK)
+		code = read_version(database, &version);
+	if (code == SQLITE_OK && version < STORE_USER_VERSION)
+		code = sqlite3_exec(database, steps[version], NULL, NULL, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_exec(database, "PRAGMA user_version=" STORE_VERSION_TEXT "; COMMIT",
+				    NULL, NULL, NULL);
+	if (code != SQLITE_OK)
+		sqlite3_exec(database, "ROLLBACK", NULL, NULL, NULL);
+	return code;
+}
+
 /* A database of a later version is not ours to write. */
 static int set_up(struct store *store)
 {
@@ -112,11 +137,8 @@ static int set_up(struct store *store)
 			    "PRAGMA wal_autocheckpoint=2000; PRAGMA cache_size=-16384;"
 			    "PRAGMA temp_store=MEMORY",
 			    NULL, NULL, NULL);
-	/* The schema is written once: two exporters that start together take turns at it. */
-	if (code == SQLITE_OK && version == 0)
-		code = sqlite3_exec(
-			database, "BEGIN IMMEDIATE; " STORE_SCHEMA "PRAGMA user_version=1; COMMIT",
-			NULL, NULL, NULL);
+	if (code == SQLITE_OK && version != STORE_USER_VERSION)
+		code = make_schema(database);
 	if (code == SQLITE_OK)
 		code = prepare(store);
 	sqlite3_busy_timeout(database, BUSY_TIMEOUT_MS);
@@ -202,6 +224,7 @@ void store_close(struct store *store)
 		return;
 	shut_down(store);
 	free(store->json.at);
+	free(store->events.at);
 	free(store->path);
 	free(store);
 }
@@ -268,6 +291,10 @@ static void bind_span(struct store *store, const struct batch_span *span)
 	bind_string(to, 14, span->target);
 	sqlite3_bind_int64(to, 15, span->resource->store_id);
 	sqlite3_bind_text(to, 16, store->json.at, (int)store->json.size, SQLITE_STATIC);
+	if (span->event_count)
+		sqlite3_bind_text(to, 17, store->events.at, (int)store->events.size, SQLITE_STATIC);
+	else
+		sqlite3_bind_null(to, 17);
 }
 
 static int write_span(struct store *store, const struct batch_span *span)
@@ -277,7 +304,9 @@ static int write_span(struct store *store, const struct batch_span *span)
 	if (code != SQLITE_DONE)
 		return code;
 	json_attributes(&store->json, span->attributes, span->attribute_count);
-	if (store->json.failed)
+	if (span->event_count)
+		json_events(&store->events, span->events, span->event_count);
+	if (store->json.failed || store->events.failed)
 		return SQLITE_NOMEM;
 	bind_span(store, span);
 	code = sqlite3_step(store->insert_span);

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define STORE_USER_VERSION 1
+#define STORE_USER_VERSION 2
 
 #define STORE_SCHEMA                                                                               \
 	"CREATE TABLE IF NOT EXISTS resources("                                                    \
@@ -17,9 +17,12 @@
 	"service TEXT NOT NULL, name TEXT NOT NULL, start_unix_ns INTEGER NOT NULL, "              \
 	"duration_ns INTEGER NOT NULL, status INTEGER NOT NULL, status_message TEXT, "             \
 	"http_status INTEGER, error_type TEXT, request_id TEXT, target TEXT, "                     \
-	"resource_id INTEGER NOT NULL, attributes TEXT NOT NULL, "                                 \
+	"resource_id INTEGER NOT NULL, attributes TEXT NOT NULL, events TEXT, "                    \
 	"PRIMARY KEY(trace_id, span_id, kind));"                                                   \
 	"CREATE INDEX IF NOT EXISTS spans_by_start ON spans(start_unix_ns);"
+
+/* Version 1 had no events. */
+#define STORE_UPGRADE_1 "ALTER TABLE spans ADD COLUMN events TEXT;"
 
 struct store;
 struct batch;

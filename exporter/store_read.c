@@ -14,12 +14,20 @@
 #define PREFIX_MIN   4
 #define SEEN_START   256
 #define COLUMN_TEXTS 8 /* the first of the text columns below */
+/* A line break in a value would begin a line of its own. */
+#define EVENT_LINES                                                                                \
+	"(SELECT group_concat(json_extract(e.value, '$.time_unix_ns') || char(9) || "              \
+	"replace(json_extract(e.value, '$.name'), char(10), ' ') || char(9) || "                   \
+	"coalesce((SELECT group_concat(a.key || '=' || replace(a.value, char(10), ' '), '  ') "    \
+	"FROM json_each(e.value, '$.attributes') a), '') || char(10), '') "                        \
+	"FROM json_each(s.events) e)"
 #define SPAN_QUERY                                                                                 \
 	"SELECT trace_id, span_id, parent_id, kind, status, http_status, start_unix_ns, "          \
 	"duration_ns, service, name, target, request_id, status_message, error_type, "             \
 	"CASE WHEN json_valid(s.attributes) THEN "                                                 \
 	"json_extract(s.attributes, '$.\"tagalong.parent.guess\"') END, "                          \
-	"s.attributes, r.attributes "                                                              \
+	"s.attributes, r.attributes, s.events, CASE WHEN json_valid(s.events) THEN " EVENT_LINES   \
+	" END "                                                                                    \
 	"FROM spans s LEFT JOIN resources r ON r.id = s.resource_id "                              \
 	"WHERE trace_id = ? ORDER BY start_unix_ns, kind"
 
@@ -119,7 +127,9 @@ struct store_read *store_read_open(const char *path, const char **problem)
 	}
 	if (version != STORE_USER_VERSION) {
 		*problem = version == 0 ? "not a store of spans"
-					: "written by another version of tagalong";
+			   : version < STORE_USER_VERSION
+				   ? "of an earlier version; an exporter that writes it converts it"
+				   : "written by a later version of tagalong";
 		sqlite3_close(database);
 		return NULL;
 	}
@@ -153,7 +163,8 @@ static int copy_texts(sqlite3_stmt *statement, struct span_row *row)
 {
 	const char **texts[] = {&row->service,    &row->name,           &row->target,
 				&row->request_id, &row->status_message, &row->error_type,
-				&row->guess,      &row->attributes,     &row->resource};
+				&row->guess,      &row->attributes,     &row->resource,
+				&row->events,     &row->event_lines};
 	const int count = sizeof(texts) / sizeof(texts[0]);
 	size_t size = 0;
 

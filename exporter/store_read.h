@@ -29,6 +29,9 @@ struct span_row {
 	const char *guess;      /* tagalong.parent.guess: how a doubtful parent was found */
 	const char *attributes; /* JSON object */
 	const char *resource;   /* JSON object */
+	const char *events;     /* JSON array */
+	/* The events to be shown: "unix_ns\tname\tkey=value  key=value\n", one after the other. */
+	const char *event_lines;
 };
 
 struct trace_row {

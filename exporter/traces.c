@@ -187,9 +187,9 @@ static void print_span_json(const struct span_row *row)
 	print_text_fields(row);
 	print_string("status_message", row->status_message);
 	print_string("error_type", row->error_type);
-	printf(",\"http_status\":%d,\"attributes\":%s,\"resource\":%s}\n", row->http_status,
-	       row->attributes[0] ? row->attributes : "{}",
-	       row->resource[0] ? row->resource : "{}");
+	printf(",\"http_status\":%d,\"attributes\":%s,\"events\":%s,\"resource\":%s}\n",
+	       row->http_status, row->attributes[0] ? row->attributes : "{}",
+	       row->events[0] ? row->events : "[]", row->resource[0] ? row->resource : "{}");
 }
 
 /* ---- list --------------------------------------------------------------------------------- */

@@ -372,7 +372,9 @@ static void print_span(FILE *to, const struct terminal *terminal,
 			     text, sizeof(text));
 		fprintf(to, "\n%*s  %s", layout->service + indent, "", text);
 	}
-	fprintf(to, "%s\n", red ? PLAIN : "");
+	fputs(red ? PLAIN : "", to);
+	waterfall_print_events(to, terminal, row, layout->service + indent + 2);
+	fputc('\n', to);
 }
 
 int waterfall_print(FILE *to, const struct terminal *terminal, const struct span_row *spans,

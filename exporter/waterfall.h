@@ -51,4 +51,11 @@ int waterfall_next(const struct waterfall_node *nodes, int at);
 int waterfall_print(FILE *to, const struct terminal *terminal, const struct span_row *spans,
 		    int count);
 
+/*
+ * A line for each of a span's events, each after a line break, `indent` columns in; private to
+ * waterfall_*.c.
+ */
+void waterfall_print_events(FILE *to, const struct terminal *terminal, const struct span_row *row,
+			    int indent);
+
 #endif

@@ -12,12 +12,12 @@ from tagalong_e2e.machine import TAGALONG
 
 SCHEMA = """
 PRAGMA journal_mode=WAL;
-PRAGMA user_version=1;
+PRAGMA user_version=2;
 CREATE TABLE resources(id INTEGER PRIMARY KEY, attributes TEXT NOT NULL UNIQUE);
 CREATE TABLE spans(trace_id BLOB NOT NULL, span_id BLOB NOT NULL, kind INTEGER NOT NULL, parent_id BLOB,
   service TEXT NOT NULL, name TEXT NOT NULL, start_unix_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
   status INTEGER NOT NULL, status_message TEXT, http_status INTEGER, error_type TEXT, request_id TEXT,
-  target TEXT, resource_id INTEGER NOT NULL, attributes TEXT NOT NULL,
+  target TEXT, resource_id INTEGER NOT NULL, attributes TEXT NOT NULL, events TEXT,
   PRIMARY KEY(trace_id, span_id, kind));
 CREATE INDEX spans_by_start ON spans(start_unix_ns);
 INSERT INTO resources VALUES(1, '{"service.name":"gateway"}');
@@ -39,7 +39,7 @@ def store(machine):
         (bad, b"3" * 8, 2, None, "gateway", "GET", 6 * second, 2 * second, 2, None, 500, "500", "bad-1",
          "/\033[2Jgone\u009b1m"),
     ]
-    database.executemany(f"INSERT INTO spans VALUES({','.join('?' * 14)}, 1, '{{}}')", rows)
+    database.executemany(f"INSERT INTO spans VALUES({','.join('?' * 14)}, 1, '{{}}', NULL)", rows)
     database.commit()
     yield path
     database.close()

@@ -236,6 +236,57 @@ static void a_database_of_a_later_version_is_left_alone(void **state)
 	assert_int_equal(ask("PRAGMA user_version"), 99);
 }
 
+static void events_are_kept(void **state)
+{
+	static const struct attribute attributes[] = {
+		{.key = "count", .number = 12, .type = ATTRIBUTE_NUMBER},
+		{.key = "text", .text = TEXT_OF("a \"b\""), .type = ATTRIBUTE_TEXT},
+	};
+	static const struct batch_event events[] = {
+		{.time_unix_ns = 7,
+		 .name = "first",
+		 .attributes = attributes,
+		 .attribute_count = 2},
+		{.time_unix_ns = 8, .name = "second"},
+	};
+	struct store *store = open_store(&wide);
+	struct batch *batch = make_batch(0, 2);
+
+	(void)state;
+	batch->spans[0].events = events;
+	batch->spans[0].event_count = 2;
+	assert_int_equal(store_write(store, batch), STORE_DONE);
+	assert_int_equal(ask("SELECT count(*) FROM spans WHERE events IS NULL"), 1);
+	assert_int_equal(ask("SELECT events = '[{\"time_unix_ns\":7,\"name\":\"first\","
+			     "\"attributes\":{\"count\":12,\"text\":\"a \\\"b\\\"\"}},"
+			     "{\"time_unix_ns\":8,\"name\":\"second\",\"attributes\":{}}]' "
+			     "FROM spans WHERE events IS NOT NULL"),
+			 1);
+	batch_free(batch);
+	store_close(store);
+}
+
+static void a_database_of_an_earlier_version_is_converted(void **state)
+{
+	struct store *store = open_store(&wide);
+	sqlite3 *other;
+
+	(void)state;
+	write_spans(store, 0, 3);
+	store_close(store);
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other,
+				      "ALTER TABLE spans DROP COLUMN events; PRAGMA user_version=1",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(other);
+	store = open_store(&wide);
+	write_spans(store, 3, 2);
+	assert_int_equal(ask("SELECT count(*) FROM spans WHERE events IS NULL"), 5);
+	assert_int_equal(ask("PRAGMA user_version"), STORE_USER_VERSION);
+	store_close(store);
+}
+
 static void a_place_that_cannot_be_written_is_an_error(void **state)
 {
 	int error = 0;
@@ -257,6 +308,8 @@ int main(void)
 		STORE_TEST(the_oldest_go_when_the_file_grows_over_its_size),
 		STORE_TEST(a_corrupt_database_is_moved_aside),
 		STORE_TEST(a_database_of_a_later_version_is_left_alone),
+		STORE_TEST(events_are_kept),
+		STORE_TEST(a_database_of_an_earlier_version_is_converted),
 		STORE_TEST(a_place_that_cannot_be_written_is_an_error),
 	};
 

@@ -60,7 +60,7 @@ static int set_up(void **state)
 	snprintf(fixture->path, sizeof(fixture->path), "%s/a b?c%%d#.db", fixture->directory);
 	if (sqlite3_open(fixture->path, &fixture->writer) != SQLITE_OK)
 		return -1;
-	run_sql(fixture->writer, "PRAGMA journal_mode=WAL; PRAGMA user_version=1");
+	run_sql(fixture->writer, "PRAGMA journal_mode=WAL; PRAGMA user_version=2");
 	run_sql(fixture->writer, STORE_SCHEMA);
 	run_sql(fixture->writer, "INSERT INTO resources VALUES(1, '{\"service.name\":\"shop\"}')");
 	*state = fixture;
@@ -212,9 +212,9 @@ static void damaged_rows_are_still_read(void **state)
 
 	run_sql(fixture->writer,
 		"INSERT INTO spans VALUES(x'abcdef00000000000000000000000001', x'01', 2, x'', 's', "
-		"'GET', 5, 6, 0, NULL, NULL, NULL, NULL, NULL, 77, 'no JSON')");
+		"'GET', 5, 6, 0, NULL, NULL, NULL, NULL, NULL, 77, 'no JSON', 'no JSON')");
 	run_sql(fixture->writer, "INSERT INTO spans VALUES(x'0102', x'01', 2, NULL, 's', 'GET', 5, "
-				 "6, 0, NULL, NULL, NULL, NULL, NULL, 1, '{}')");
+				 "6, 0, NULL, NULL, NULL, NULL, NULL, 1, '{}', NULL)");
 	struct store_read *store = open_reader(fixture);
 	assert_int_equal(store_read_traces(store, &filter, &rows), 1);
 	assert_string_equal(rows[0].root.guess, "");
@@ -270,10 +270,13 @@ static void what_is_no_store_is_refused_with_a_reason(void **state)
 	assert_string_equal(problem, "there is no store yet");
 	assert_null(store_read_open("/etc/passwd", &problem));
 	assert_non_null(strstr(problem, "not a database"));
-	run_sql(fixture->writer, "PRAGMA user_version=2");
+	run_sql(fixture->writer, "PRAGMA user_version=3");
 	assert_null(store_read_open(fixture->path, &problem));
-	assert_string_equal(problem, "written by another version of tagalong");
-	run_sql(fixture->writer, "DROP TABLE spans; PRAGMA user_version=1");
+	assert_string_equal(problem, "written by a later version of tagalong");
+	run_sql(fixture->writer, "PRAGMA user_version=1");
+	assert_null(store_read_open(fixture->path, &problem));
+	assert_non_null(strstr(problem, "earlier version"));
+	run_sql(fixture->writer, "DROP TABLE spans; PRAGMA user_version=2");
 	assert_null(store_read_open(fixture->path, &problem));
 	assert_string_equal(problem, "not a store of spans");
 }

@@ -36,6 +36,8 @@ static struct span_row make(int span, int parent, int64_t start_ms, int64_t dura
 		.guess = "",
 		.attributes = "{}",
 		.resource = "{}",
+		.events = "",
+		.event_lines = "",
 	};
 
 	row.span_id[7] = span;
@@ -192,6 +194,38 @@ static void several_request_ids_get_a_column(void **state)
 	assert_non_null(strstr(text, "  first\n"));
 	assert_non_null(strstr(text, "  second\n"));
 	assert_null(strstr(text, "request ID"));
+	free(text);
+}
+
+static void events_follow_their_span(void **state)
+{
+	struct span_row spans[] = {make(1, 0, 0, 10), make(2, 1, 1, 5)};
+
+	(void)state;
+	spans[0].events = "[]";
+	spans[0].event_lines = "2500000\tslow\tcall=read  bytes=7\n3000000\tbell\t\a\n";
+	char *text = print(&ascii, spans, 2);
+	char *parent = strstr(text, "200\n"),
+	     *slow = strstr(text, "* slow +2.5ms  call=read  bytes=7\n");
+	char *bell = strstr(text, "* bell +3.0ms  \\x07\n"), *child = strstr(text, "`-GET /a");
+	assert_true(parent && slow && bell && child);
+	assert_true(parent < slow && slow < bell && bell < child);
+	free(text);
+}
+
+static void many_events_are_cut(void **state)
+{
+	struct span_row spans[] = {make(1, 0, 0, 10)};
+	char lines[1000] = "";
+
+	(void)state;
+	for (int i = 0; i < 21; i++)
+		sprintf(lines + strlen(lines), "1000\tno%d\t\n", i);
+	spans[0].event_lines = lines;
+	char *text = print(&ascii, spans, 1);
+	assert_non_null(strstr(text, "* no19 "));
+	assert_null(strstr(text, "no20"));
+	assert_non_null(strstr(text, "\n         ...\n"));
 	free(text);
 }
 
@@ -429,6 +463,8 @@ int main(void)
 		cmocka_unit_test(a_trace_is_printed_line_by_line),
 		cmocka_unit_test(marks_and_cut_spans_are_explained),
 		cmocka_unit_test(several_request_ids_get_a_column),
+		cmocka_unit_test(events_follow_their_span),
+		cmocka_unit_test(many_events_are_cut),
 		cmocka_unit_test(errors_are_red_only_with_colours),
 		cmocka_unit_test(lines_keep_to_the_width),
 		cmocka_unit_test(foreign_text_cannot_steer_the_terminal),
