@@ -90,7 +90,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		struct span_address peer = {0};
 
 		target_address(&peer, to, size);
-		tell_failure(self, context, self->link, &peer, since_ns, error);
+		tell_failure(self, context, context_link(self), &peer, since_ns, error);
 		return;
 	}
 	conn = fd_connection(fd);
@@ -99,7 +99,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 	conn->connecting = 1;
 	conn->connect_ns = since_ns;
 	conn->connect_context = context;
-	conn->connect_link = context ? self->link : 0;
+	conn->connect_link = context ? context_link(self) : 0;
 	target_address(&conn->peer, to, size);
 	conn_unlock(conn);
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "preload/runtime.h"
 #include "preload/sys.h"
 
 /* As far above the current frame as a loop's frame is looked for: the default stack limit. */
@@ -48,14 +49,31 @@ static uintptr_t loop_call(const struct thread *self)
 
 void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from)
 {
+	if (self->runtime)
+		return;
 	self->context = context;
 	self->link = link;
 	self->reply_from = reply_from;
 	self->loop_call = self->waits == THREAD_LOOPS ? loop_call(self) : 0;
 }
 
+void context_read(struct thread *self, uint64_t context, int is_next)
+{
+	if (self->runtime)
+		self->last_read = context;
+	else
+		context_set(self, is_next ? context : 0, SPAN_LINK_CONTEXT, 0);
+}
+
+uint8_t context_link(const struct thread *self)
+{
+	return self->runtime ? (uint8_t)SPAN_LINK_CONTEXT : self->link;
+}
+
 uint64_t context_get(struct thread *self)
 {
+	if (self->runtime)
+		return exchange_of(self->runtime->reference) ? self->runtime->reference : 0;
 	if (!self->context || !exchange_of(self->context))
 		return 0;
 	if (self->waits == THREAD_LOOPS && self->loop_slot &&

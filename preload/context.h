@@ -4,7 +4,8 @@
 
 /*
  * A context is a reference to a server exchange (see exchange.h); it dies with its response. The
- * current one is kept per thread. All functions act on the calling thread.
+ * current one is kept per thread. All functions act on the calling thread. On one that a runtime
+ * answers for (runtime.h) its word is the current one, and nothing here changes that.
  */
 
 #include <stdint.h>
@@ -20,6 +21,12 @@ void context_init(const void *main_frame);
  * the connection whose reply did it, 0 for another reason.
  */
 void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from);
+
+/* Bytes of that request were read; it becomes current, unless `is_next` is 0: then none is. */
+void context_read(struct thread *self, uint64_t context, int is_next);
+
+/* How sure the current context is, enum span_link. */
+uint8_t context_link(const struct thread *self);
 
 /*
  * The top of the stack that the thread runs on, 0 if that is not known (coroutines have their own).

@@ -7,6 +7,7 @@
 #include "preload/conf.h"
 #include "preload/context.h"
 #include "preload/exchange.h"
+#include "preload/runtime.h"
 #include "preload/sys.h"
 
 #define VARIABLES 4
@@ -72,24 +73,34 @@ static int is_programs_own(char *const *given)
 	       memcmp(parent.span_id, conf.parent.span_id, sizeof(parent.span_id)) != 0;
 }
 
+/* Of the request that the thread works for, NULL: none. A runtime's may be over. */
+static const struct trace_parent *parent_of_child(const struct thread *self,
+						  const struct exchange *exchange)
+{
+	if (exchange)
+		return &exchange->own;
+	return self->runtime && self->runtime->reference ? &self->runtime->own : NULL;
+}
+
 /* Inside a request the child's calls belong to it. */
 static void wish_context(struct wish wishes[2], struct thread *self, char *const *given,
 			 char text[TRACEPARENT_SIZE])
 {
 	struct exchange *exchange = exchange_of(context_get(self));
+	const struct trace_parent *parent = parent_of_child(self, exchange);
 
 	wishes[0].name = "TRACEPARENT";
 	wishes[1].name = "TRACESTATE";
-	if (!exchange || !(conf.propagators & PROPAGATE_TRACECONTEXT) || is_programs_own(given))
+	if (!parent || !(conf.propagators & PROPAGATE_TRACECONTEXT) || is_programs_own(given))
 		return;
-	traceparent_format(&exchange->own, text);
+	traceparent_format(parent, text);
 	wishes[0].value = text;
 	wishes[0].size = TRACEPARENT_SIZE;
 	/* An inherited one belongs to another trace: it is emptied. */
-	if (!exchange->tracestate_size && !conf_environment_get(given, "TRACESTATE"))
+	if (!(exchange && exchange->tracestate_size) && !conf_environment_get(given, "TRACESTATE"))
 		return;
-	wishes[1].value = exchange->tracestate;
-	wishes[1].size = exchange->tracestate_size;
+	wishes[1].value = exchange ? exchange->tracestate : "";
+	wishes[1].size = exchange ? exchange->tracestate_size : 0;
 }
 
 static int is_wished(const struct wish *wishes, const char *variable)

@@ -39,6 +39,7 @@ struct exchange {
 	uint8_t failed;       /* FIELD_STATUS is set */
 	uint32_t replies_due;
 	uint32_t unit;
+	uint8_t taken;                /* server: by a runtime, see runtime.h */
 	uint8_t private_span;         /* `inflight` is from the private pool */
 	uint8_t repeated;             /* see call_stack.h */
 	uint64_t parent;              /* client: context it was sent in, 0: none */

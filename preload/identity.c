@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/conf.h"
+#include "preload/runtime.h"
 
 static int sampled_by_ratio(const uint8_t trace_id[16])
 {
@@ -249,6 +250,19 @@ void identity_from_process(struct thread *self, struct exchange *exchange)
 	make_request_id(self, exchange);
 }
 
+/* 1: the response has gone out, but the runtime knows in what the call is made. */
+static int by_runtime(struct thread *self, struct exchange *exchange)
+{
+	const struct runtime_context *late = self->runtime;
+
+	if (!late || !late->reference)
+		return 0;
+	exchange_identify(exchange, late->own.trace_id, late->own.span_id, late->own.flags,
+			  SPAN_LINK_CONTEXT);
+	make_request_id(self, exchange);
+	return 1;
+}
+
 /* A context that a fork child inherited is its parent's business; it may only guess. */
 void identity_by_context(struct thread *self, struct exchange *exchange, uint64_t context,
 			 enum span_link link)
@@ -256,7 +270,8 @@ void identity_by_context(struct thread *self, struct exchange *exchange, uint64_
 	const struct exchange *server = exchange_of(context);
 
 	if (!server) {
-		identity_from_process(self, exchange);
+		if (!by_runtime(self, exchange))
+			identity_from_process(self, exchange);
 		return;
 	}
 	if (server->epoch != process_epoch && link < SPAN_LINK_GUESSES)

@@ -19,7 +19,7 @@ void identity_from_context(struct thread *self, struct exchange *exchange,
 
 /*
  * Client: as above, for a reference to a server exchange, which becomes its parent; 0 or one that
- * has ended: as below.
+ * has ended: by the runtime's word (runtime.h), or as below.
  */
 void identity_by_context(struct thread *self, struct exchange *exchange, uint64_t context,
 			 enum span_link link);

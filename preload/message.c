@@ -42,8 +42,7 @@ int message_request_read(struct thread *self, struct conn *conn, int fd,
 	exchange_publish(exchange);
 	conn->requesting = exchange_reference(exchange);
 	/* Which of several unanswered requests the program turns to next can't be told. */
-	context_set(self, conn_first(conn) == exchange ? conn->requesting : 0, SPAN_LINK_CONTEXT,
-		    0);
+	context_read(self, conn->requesting, conn_first(conn) == exchange);
 	http1_body_of_request(&conn->in.body, head);
 	return 0;
 }
@@ -121,19 +120,24 @@ static uint64_t conn_reference(const struct conn *conn)
 /* How sure the thread's current context is for a request on that connection. */
 static enum span_link current_link(struct thread *self, const struct conn *conn)
 {
-	if (self->link >= SPAN_LINK_GUESSES)
+	if (context_link(self) >= SPAN_LINK_GUESSES)
 		return self->link;
-	if (self->waits == THREAD_LOOPS && self->reply_from == conn_reference(conn))
+	if (!self->runtime && self->waits == THREAD_LOOPS &&
+	    self->reply_from == conn_reference(conn))
 		return SPAN_LINK_GUESS_REUSED;
 	return SPAN_LINK_CONTEXT;
 }
 
-/* By connect(), on a connection's first request, else by the thread; 0: none. */
+/*
+ * By connect(), on a connection's first request, else by the thread; 0: none. A runtime knows who
+ * sends it, which need not be who had the connection made for a pool.
+ */
 static uint64_t context_for(struct thread *self, const struct conn *conn, enum span_link *link)
 {
 	uint64_t context;
 
-	if (!conn->used && conn->connect_context && exchange_of(conn->connect_context)) {
+	if (!self->runtime && !conn->used && conn->connect_context &&
+	    exchange_of(conn->connect_context)) {
 		*link = conn->connect_link >= SPAN_LINK_GUESSES ? conn->connect_link
 								: SPAN_LINK_CONNECT;
 		return conn->connect_context;
@@ -185,8 +189,10 @@ static void identify_by_rules(struct thread *self, struct exchange *exchange, st
 {
 	enum span_link link = SPAN_LINK_CONTEXT;
 	uint64_t context = context_for(self, conn, &link);
-	struct exchange *same = exchange_find_target(describe_target_hash(head), context);
+	struct exchange *same = NULL;
 
+	if (!self->runtime)
+		same = exchange_find_target(describe_target_hash(head), context);
 	if (same && exchange_reference(same) != context) {
 		context = exchange_reference(same);
 		link = SPAN_LINK_GUESS_TARGET;

@@ -26,16 +26,17 @@ static uint64_t context_for(struct thread *self, const struct pgconn *state, enu
 {
 	uint64_t context;
 
-	if (state && !state->used && self->waits == THREAD_LOOPS &&
+	if (!self->runtime && state && !state->used && self->waits == THREAD_LOOPS &&
 	    exchange_of(state->connect_context)) {
 		*link = state->connect_link >= SPAN_LINK_GUESSES ? state->connect_link
 								 : SPAN_LINK_CONNECT;
 		return state->connect_context;
 	}
 	context = context_get(self);
-	if (context && self->link >= SPAN_LINK_GUESSES)
+	if (context && context_link(self) >= SPAN_LINK_GUESSES)
 		*link = self->link;
-	else if (state && self->waits == THREAD_LOOPS && self->reply_from == state->owner)
+	else if (!self->runtime && state && self->waits == THREAD_LOOPS &&
+		 self->reply_from == state->owner)
 		*link = SPAN_LINK_GUESS_REUSED;
 	return context;
 }

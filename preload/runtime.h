@@ -4,30 +4,55 @@
 
 /*
  * For the bridges of Node.js and CPython. On a managed thread the runtime's word goes before the
- * rules of context.h: what it switched to stays current until it switches again, however the thread
- * reads, waits and is woken; only a request that is read is made current besides, so that the code
- * that the runtime runs next can take it. A context is the reference of a server exchange
- * (exchange.h); one that has ended is none. All act on the calling thread, without system calls.
+ * rules of context.h: what it last wrote is the context, however the thread reads, connects, waits
+ * and is woken, and what is sent in it is no guess. What the thread reads makes nothing current:
+ * the runtime takes the request when the code that answers it is about to run, keeps it in a
+ * variable that follows that code (AsyncLocalStorage, contextvars), and writes it back before bytes
+ * leave. All act on the calling thread, without system calls, outside the guard of re-entry.
  */
 
 #include <stdint.h>
 
-/* From now on (1) the runtime answers for this thread, or no more (0). */
-void runtime_manage(int managed);
-
-/* The context that is current, 0: none, or it has ended. */
-uint64_t runtime_current(void);
-
-/* Makes a context current, 0: none. */
-void runtime_switch(uint64_t context);
-
-/* Whether it has not ended yet. */
-int runtime_alive(uint64_t context);
+#include "preload/tracecontext.h"
 
 /*
- * The next request of that server connection which was read and not taken yet, in the order of the
- * requests; 0: none. Also for a TLS session by its handle (see node_tls.h), where there is one.
+ * What a runtime keeps of a request. Plain bytes: to be copied, stored anywhere, and kept as long
+ * as it likes. All zeros: none. A call that is made in it after the response has gone out still
+ * finds its parent, by the IDs; it then has a request ID of its own and no tracestate.
  */
-uint64_t runtime_take(int descriptor);
+struct runtime_context {
+	uint64_t reference;      /* of the server exchange, see exchange.h */
+	struct trace_parent own; /* trace, span and flags of it */
+	uint8_t reserved[7];
+};
+
+/*
+ * From now on the runtime answers for this thread: its word is what stands in `current`, memory of
+ * its own, which must last until the thread ends or this is called again; NULL: the rules answer.
+ */
+void runtime_manage(struct runtime_context *current);
+
+/* The memory that was given to runtime_manage by this thread, or NULL. */
+struct runtime_context *runtime_current(void);
+
+/* Writes there; NULL: none. Nothing on a thread that is not managed. */
+void runtime_switch(const struct runtime_context *context);
+
+/* Whether the response has not gone out yet. Any thread. */
+int runtime_alive(const struct runtime_context *context);
+
+/*
+ * The oldest request of a server connection that is not answered and was not taken yet, for each is
+ * taken once. 1, or 0 with `out` untouched: there is none. For the clear text of an encrypted
+ * session that Node.js tells of see node_tls_take().
+ */
+int runtime_take(int descriptor, struct runtime_context *out);
+
+/*
+ * Where the descriptor does not lead to it (TLS by OpenSSL): the request, taken or not, of which
+ * this managed thread has read bytes last, if it is not answered. 1 or 0, as above. With `forget`
+ * it is not found again until more of it is read.
+ */
+int runtime_last_read(int forget, struct runtime_context *out);
 
 #endif

@@ -281,7 +281,7 @@ static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way 
 		message_reply_context(self, conn);
 	else if (way == STREAM_IN && conn->role == ROLE_SERVER && conn_first(conn) &&
 		 exchange_of(conn->requesting) == conn_first(conn))
-		context_set(self, conn->requesting, SPAN_LINK_CONTEXT, 0);
+		context_read(self, conn->requesting, 1);
 	/* A request whose body can't be framed: its response can still be told. */
 	if (stream->body.mode == HTTP1_BODY_OPAQUE)
 		return size;

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct runtime_context;
+
 /*
  * Lives in static TLS (initial-exec), so that access is an offset from the thread pointer: no
  * allocation, safe in signal handlers. Zero is the right beginning for a new thread.
@@ -21,6 +23,8 @@ struct thread {
 	uint64_t reply_from;  /* the connection whose reply made it current, 0: another reason */
 	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
 	uintptr_t loop_call;  /* what stood there when the context was set */
+	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
+	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
 	uint64_t random[4];
 	uint32_t tls; /* the encrypted session that a call is inside of, see tls.h; 0: none */
 	uintptr_t tls_frame; /* of that call's hook */

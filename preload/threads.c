@@ -31,7 +31,7 @@ uint32_t threads_birth(struct thread *self, void *(*start)(void *), void *argume
 		return 0;
 	birth = pool_at(&births, index);
 	birth->context = context;
-	birth->link = self->link;
+	birth->link = context_link(self);
 	birth->start = start;
 	birth->argument = argument;
 	return index;

@@ -339,7 +339,7 @@ static void tell(struct thread *self, const struct tls_call *call, enum tls_outc
 
 	if (!server) {
 		server = exchange_of(context_get(self));
-		link = self->link;
+		link = context_link(self);
 	}
 	/* As with connect(): a server's attempts of its own (health checks) are not told. */
 	if (!server && exchange_served() && !session->library->is_server(session))

@@ -1,0 +1,93 @@
+/* runtime.c - a language runtime that knows which request its thread works for says so here. */
+#include "preload/runtime.h"
+
+#include <string.h>
+
+#include "preload/conn.h"
+#include "preload/exchange.h"
+#include "preload/fd.h"
+#include "preload/runtime_take.h"
+#include "preload/thread.h"
+
+_Static_assert(sizeof(struct runtime_context) == 40, "bridges copy it by words");
+
+void runtime_manage(struct runtime_context *current)
+{
+	thread_self.last_read = 0;
+	thread_self.runtime = current;
+}
+
+struct runtime_context *runtime_current(void)
+{
+	return thread_self.runtime;
+}
+
+void runtime_switch(const struct runtime_context *context)
+{
+	if (!thread_self.runtime)
+		return;
+	if (context)
+		*thread_self.runtime = *context;
+	else
+		memset(thread_self.runtime, 0, sizeof(*thread_self.runtime));
+}
+
+int runtime_alive(const struct runtime_context *context)
+{
+	return context->reference && exchange_of(context->reference);
+}
+
+static void fill(struct runtime_context *out, const struct exchange *exchange)
+{
+	memset(out, 0, sizeof(*out));
+	out->reference = exchange_reference(exchange);
+	out->own = exchange->own;
+}
+
+int runtime_take_from(struct conn *conn, struct runtime_context *out)
+{
+	struct exchange *exchange;
+
+	if (conn->role != ROLE_SERVER)
+		return 0;
+	for (exchange = conn_first(conn); exchange; exchange = exchange_at(exchange->next)) {
+		if (exchange->taken || exchange->epoch != process_epoch)
+			continue;
+		exchange->taken = 1;
+		fill(out, exchange);
+		return 1;
+	}
+	return 0;
+}
+
+int runtime_take(int descriptor, struct runtime_context *out)
+{
+	struct thread *self;
+	struct conn *conn;
+	int taken = 0;
+
+	if (descriptor < 0 || fd_ignored(descriptor))
+		return 0;
+	self = thread_enter();
+	if (!self)
+		return 0;
+	/* A connection that is not known has had no request. */
+	conn = fd_known_connection(descriptor) ? fd_lock(descriptor) : NULL;
+	if (conn) {
+		taken = runtime_take_from(conn, out);
+		conn_unlock(conn);
+	}
+	thread_leave(self);
+	return taken;
+}
+
+int runtime_last_read(int forget, struct runtime_context *out)
+{
+	struct exchange *exchange = exchange_of(thread_self.last_read);
+
+	if (forget)
+		thread_self.last_read = 0;
+	if (exchange)
+		fill(out, exchange);
+	return exchange != NULL;
+}
