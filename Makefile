@@ -23,7 +23,7 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,rel
 PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib libzstd libdw libelf libunwind-generic yaml-0.1 libmicrohttpd
 ifneq ($(filter-out deps help clean format format-check,$(or $(MAKECMDGOALS),all)),)
 EXPORTER_CFLAGS = $(COMMON) $(shell pkg-config --cflags $(PACKAGES))
-EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread
+EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 endif
 
 SHIM_SRC := $(wildcard preload/*.c)

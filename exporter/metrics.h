@@ -4,8 +4,8 @@
 
 /*
  * OpenTelemetry's metrics data model. Whoever measures defines instruments once, looks a series up
- * by resource and attributes, and adds to it; metrics_collect tells all points to the encoders of
- * OTLP and Prometheus. One thread.
+ * by resource and attributes, and adds to it; metrics_collect (metrics_collect.h) tells all points
+ * to the encoders of OTLP and Prometheus. One thread.
  */
 
 #include <stddef.h>
@@ -34,8 +34,9 @@ struct metric_definition {
 	enum metric_kind kind;
 	uint8_t is_integer;     /* of sums and gauges */
 	uint8_t is_exponential; /* a histogram that is exponential whatever the settings say */
-	uint8_t bound_count;
-	const double *bounds; /* of explicit histograms, ascending */
+	uint8_t is_observed;    /* read when it is collected: an asynchronous instrument */
+	uint8_t bound_count;    /* <= METRIC_BOUNDS_MAX */
+	const double *bounds;   /* of explicit histograms, ascending */
 };
 
 struct exemplar {
@@ -45,27 +46,62 @@ struct exemplar {
 	double value;
 };
 
+enum metrics_temporality { TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA, TEMPORALITY_LOW_MEMORY };
+enum metrics_exemplars { EXEMPLARS_OF_SAMPLED, EXEMPLARS_OF_ALL, EXEMPLARS_NONE };
+
+struct metrics_options {
+	uint32_t series_limit; /* of one metric and resource, with the overflow series; 0: none */
+	uint64_t expiry_ns;    /* a series that is idle for longer is forgotten; 0: never */
+	enum metrics_temporality temporality; /* of what is pushed; what is pulled is cumulative */
+	enum metrics_exemplars exemplars;
+	int is_exponential; /* all histograms */
+	int has_pull;       /* something is going to pull; else ended series don't wait for it */
+	int has_push;
+};
+
+/* NULL: no memory. */
+struct metrics *metrics_new(const struct metrics_options *options);
+void metrics_free(struct metrics *metrics); /* accepts NULL */
+const struct metrics_options *metrics_options(const struct metrics *metrics);
+
 /* The instrument of that name, new or as it was defined first. NULL: no memory. */
 struct metric *metric_define(struct metrics *metrics, const struct metric_definition *definition);
 
 /*
- * The series of these attributes, in any order, for a process's resource (NULL: the exporter's
- * own). Copies the attributes and takes a reference to the resource. Past the metric's limit it is
- * the overflow series (otel.metric.overflow). Valid until the next metrics_collect or expiry; look
- * it up each time. NULL: no memory.
+ * The series of these attributes, in any order, for a resource (NULL: the exporter's own). Copies
+ * the attributes and takes a reference to the resource. Past the limit of one metric and resource
+ * it is the overflow series (otel.metric.overflow). Valid until metrics_generation changes. NULL:
+ * no memory.
  */
 struct series *metric_series(struct metric *metric, struct resource *resource,
 			     const struct attribute *attributes, size_t count);
 
+/* Changes when series are forgotten, which is at the end of a collection only. */
+uint64_t metrics_generation(const struct metrics *metrics);
+
 void series_add(struct series *series, double value); /* counter, up-down counter */
 void series_set(struct series *series, double value); /* gauge; a sum: its total so far */
-/* Histogram. `exemplar`, which may be NULL, is copied if it is chosen. */
+/*
+ * Histogram; negative values and what is no number are left out. `exemplar`, which may be NULL, is
+ * copied: it is the bucket's latest.
+ */
 void series_record(struct series *series, double value, const struct exemplar *exemplar);
 /*
  * Exponential histogram: adds `counts[i]` values that lie in (scale_unit * 2^i, scale_unit *
- * 2^(i+1)], as kernels count them, and their sum; exact at scale 0.
+ * 2^(i+1)], as kernels count them, and their sum. Exact if the unit is a power of two; else a value
+ * is in the right bucket of scale 0 or the one beside it.
  */
 void series_merge_log2(struct series *series, const uint64_t *counts, size_t count,
 		       double scale_unit, double sum);
+
+/* Sets all series of a sum or a gauge to 0: those that are not set again have ended. */
+void metric_clear(struct metric *metric);
+
+/* The resource has come to its end: its series are forgotten once all readers have seen them. */
+void metrics_end(struct metrics *metrics, const struct resource *resource);
+
+/* Called at the beginning of each collection, to set what is_observed. 0, or -ENOMEM. */
+typedef void (*metrics_observer)(void *context);
+int metrics_observe(struct metrics *metrics, metrics_observer observer, void *context);
 
 #endif
