@@ -112,6 +112,7 @@ E2E_C := $(patsubst tests/e2e/%.c,$(O)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
 E2E_LIBS_libpq_client := -lpq
 E2E_LIBS_libpq_loop := -lpq
+E2E_LIBS_gnutls_client := -lgnutls
 PEERS := $(O)/node/installed $(O)/tests/java/Front.class $(E2E_C)
 
 $(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
