@@ -113,7 +113,7 @@ BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/
 E2E_LIBS_libpq_client := -lpq
 E2E_LIBS_libpq_loop := -lpq
 E2E_LIBS_gnutls_client := -lgnutls
-PEERS := $(O)/node/installed $(O)/tests/java/Front.class $(E2E_C)
+PEERS := $(O)/node/installed $(O)/otel/installed $(O)/tests/java/Front.class $(E2E_C)
 
 $(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
 	@mkdir -p $(@D)
@@ -126,6 +126,13 @@ $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
 
 $(O)/node/installed: tests/e2e/node/package.json tests/e2e/node/package-lock.json
+	@mkdir -p $(@D)
+	@echo "  NPM     $<"
+	$(Q)cp $^ $(@D)/ && cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+# The language agent that accuracy is compared with.
+$(O)/otel/installed: tests/accuracy/node/package.json tests/accuracy/node/package-lock.json
 	@mkdir -p $(@D)
 	@echo "  NPM     $<"
 	$(Q)cp $^ $(@D)/ && cd $(@D) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error

@@ -46,7 +46,7 @@ def run_e2e(build, reports):
     report.unlink(missing_ok=True)
     env = {**os.environ, "TAGALONG_BUILD": str(build.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
     command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-ra", "--tb=short",
-               "--durations=10", f"--junitxml={report}", "tests/e2e"]
+               "--durations=10", f"--junitxml={report}", "tests/e2e", "tests/accuracy"]
     code = subprocess.run(command, cwd=ROOT, env=env).returncode
     if code not in (0, 1) or not report.exists():
         print(f"pytest: failed, exit code {code}")

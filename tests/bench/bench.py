@@ -16,9 +16,8 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).paren
 import sink  # noqa: E402
 import stores  # noqa: E402
 from tagalong_e2e import machine, programs  # noqa: E402
-from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
-from tagalong_e2e.driver import drive, make_requests  # noqa: E402
-from tagalong_e2e.tree import check  # noqa: E402
+from tagalong_e2e.driver import drive  # noqa: E402
+from tagalong_e2e.kinds import make_requests  # noqa: E402
 
 ROUNDS, SECONDS = 5, 3
 BENCH = machine.BUILD / "tests" / "bench"
@@ -220,34 +219,11 @@ def measure_stores():
 
 
 def measure_accuracy():
-    print("\nParents against the known tree, concurrency 64, kinds mixed; in % of the calls:\n")
-    print(f"{'program':<20} {'calls':>6} {'right':>7} {'orphan':>7} {'marked':>7} {'wrong':>7} {'missing':>8} "
-          f"{'server':>7} {'status':>7} {'ID':>7}")
-    receiver = Receiver()
-    for front in programs.FRONTS:
-        host = machine.Machine(front.name)
-        try:
-            collector = Collector(receiver, host.mark)
-            backend, records = programs.start_recorder(host)
-            process, port = programs.start_front(host, front, backend, collector.endpoint)
-            requests = make_requests(4000, front.kinds, seed=11)
-            drive(port, requests, front.concurrency)
-            programs.stop_front(host, process)
-            seen = records()
-            tally = check(front.name, requests, seen, collector.spans(), front.proxy)
-        finally:
-            host.close()
-
-        def percent(count, whole):
-            return f"{100 * count / whole:.2f}" if whole else "-"
-
-        calls = [percent(tally[name], len(seen)) for name in ("right", "orphan", "marked", "wrong")]
-        pairs = [percent(tally[f"{name} right"], tally[f"{name} right"] + tally[f"{name} wrong"])
-                 for name in ("status", "id")]
-        print(f"{front.name:<20} {len(seen):>6} {calls[0]:>7} {calls[1]:>7} {calls[2]:>7} {calls[3]:>7} "
-              f"{percent(tally['missing'] + tally['double'], len(seen)):>8} "
-              f"{percent(tally['server right'], len(requests)):>7} {pairs[0]:>7} {pairs[1]:>7}", flush=True)
-    receiver.close()
+    """Every runtime, its kinds mixed, and the language agent of Node.js for comparison."""
+    suite = Path(__file__).parents[1] / "accuracy" / "accuracy.py"
+    for tracer in ("tagalong", "otel"):
+        print(flush=True)
+        subprocess.run([sys.executable, suite, sys.argv[1], "--tracer", tracer], check=False)
 
 
 def main():

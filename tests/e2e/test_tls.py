@@ -9,7 +9,8 @@ from test_bytes_programs import ANSWER, CLOSING, END, PLAIN, TALKS
 
 from tagalong_e2e import machine as machine_module
 from tagalong_e2e import programs, tls
-from tagalong_e2e.driver import drive, make_requests
+from tagalong_e2e.driver import drive
+from tagalong_e2e.kinds import make_requests
 from tagalong_e2e.launcher import PYTHON
 from tagalong_e2e.raw import added, without_added, without_dates
 from tagalong_e2e.tree import CLIENT, SERVER, check

@@ -1,8 +1,8 @@
 # driver.py - the uninstrumented client: sends many requests at once over kept-alive connections.
 import http.client
 import queue
-import random
 import threading
+import time
 from dataclasses import dataclass, field
 
 
@@ -22,6 +22,8 @@ class Request:
     answer: bytes = b""
     error: str = ""
     retries: int = 0
+    pause: float = 0  # in seconds: after the head, and in the middle of the body
+    leave: float = 0  # in seconds: the client hangs up so long after it asked
 
     @property
     def target(self):
@@ -40,35 +42,18 @@ class Request:
         return [value for key, value in self.headers if key.lower() == name]
 
 
-KINDS = {
-    "seq1": "calls=1",
-    "seq2": "calls=2",
-    "seq3": "calls=3",
-    "none": "calls=0",
-    "par3": "calls=3&mode=par",
-    "error": "calls=1&status=500",
-    "absent": "calls=2&status=404",
-    "slow": "calls=1&delay=60",
-    "post": "calls=1",
-}
-
-
-def make_requests(count, kinds, seed=1):
-    """A mix of kinds; every third has a traceparent, every fourth a request ID, so all combinations."""
-    rng = random.Random(seed)
-    requests = []
-    for number in range(count):
-        kind = kinds[number % len(kinds)]
-        request = Request(path=f"/n/{seed:x}/{number:x}", query=f"{KINDS[kind]}&kind={kind}")
-        if kind == "post":
-            request.method, request.body = "POST", bytes(rng.randrange(256) for _ in range(1 + number % 3000))
-        if number % 3 == 0:
-            request.trace_id, request.span_id = f"{rng.getrandbits(128):032x}", f"{rng.getrandbits(64):016x}"
-        if number % 4 == 0:
-            request.request_id = f"driver-{seed:x}-{number:x}"
-        requests.append(request)
-    rng.shuffle(requests)
-    return requests
+def _send(connection, request):
+    if not request.pause:
+        connection.request(request.method, request.target, request.body, request.sent_headers())
+        return
+    connection.putrequest(request.method, request.target, skip_accept_encoding=True)
+    for name, value in {**request.sent_headers(), "Content-Length": len(request.body)}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    half = len(request.body) // 2
+    for part in (request.body[:half], request.body[half:]):
+        time.sleep(request.pause)
+        connection.send(part)
 
 
 def _work(port, todo, timeout, encrypted):
@@ -84,7 +69,12 @@ def _work(port, todo, timeout, encrypted):
                 connection = (
                     http.client.HTTPSConnection("localhost", port, timeout=timeout, context=encrypted)
                     if encrypted else http.client.HTTPConnection("127.0.0.1", port, timeout=timeout))
-            connection.request(request.method, request.target, request.body, request.sent_headers())
+            _send(connection, request)
+            if request.leave:
+                time.sleep(request.leave)
+                connection.close()
+                connection = None
+                continue
             response = connection.getresponse()
             request.answer = response.read()
             request.status, request.headers = response.status, response.getheaders()

@@ -2,8 +2,8 @@
 #
 #   recorder.py FILE [CERTIFICATE]    prints its port; one JSON line a request in FILE
 #
-# Query: status=N, delay=MS, size=BYTES. Without delay it waits 0 to 4 ms, by the path, so that
-# answers come back in another order than the requests went out.
+# Query: status=N, delay=MS, size=BYTES, reset=1 (it hangs up instead of answering). Without delay it waits
+# 0 to 4 ms, by the path, so that answers come back in another order than the requests went out.
 import asyncio
 import json
 import ssl
@@ -68,6 +68,9 @@ class Connection(asyncio.Protocol):
             query = {key: values[0] for key, values in parse_qs(url.query).items()}
             delay = float(query.get("delay", zlib.crc32(url.path.encode()) % 5))
             await asyncio.sleep(delay / 1000)
+            if "reset" in query:
+                self.transport.close()
+                return
             status = int(query.get("status", 200))
             body = b"x" * int(query.get("size", 12))
             head = f"HTTP/1.1 {status} Status\r\nContent-Length: {len(body)}\r\nContent-Type: text/plain\r\n"

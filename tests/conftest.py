@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent / "e2e"), str(Path(__file__).parent / "accuracy")]
 
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
 from tagalong_e2e.databases import Databases  # noqa: E402

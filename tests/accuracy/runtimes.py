@@ -1,0 +1,80 @@
+# runtimes.py - the programs whose links are counted: how each is started and which kinds it knows.
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tagalong_e2e import machine as machine_module
+from tagalong_e2e import programs
+
+PROGRAMS = Path(__file__).parent / "programs"
+AGENT = machine_module.BUILD / "otel" / "node_modules" / "@opentelemetry" / "auto-instrumentations-node"
+DATABASES = {"postgres": "postgres", "redis": "redis", "shared": "redis"}  # kind -> server
+
+
+@dataclass
+class Runtime:
+    """A front service: start(machine, port, backend port) gives its argv and environment."""
+
+    name: str
+    start: object
+    kinds: list
+    proxy: bool = False
+    exact: bool = False  # every link must be right; else those that are allowed need not be
+    allowed: tuple = ("orphan", "marked")
+    limit: int = 64  # how many requests it can serve at once
+    chain: int = 0  # so many instances, each calling the next one, behind nginx
+    pending: str = ""  # why nothing is asserted of it yet
+    agent: bool = False  # the language agent of Node.js can take tagalong's place
+    agent_fails: tuple = ()  # kinds in which it is wrong itself
+
+    @property
+    def databases(self):
+        return sorted({DATABASES[kind] for kind in self.kinds if kind in DATABASES})
+
+
+BASIC = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "gone", "new", "refused"]
+NODE = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "handoff", "thread", "worker",
+        "postgres", "redis", "shared"]
+
+
+def node(server="http", client="http", **env):
+    def start(machine, port, backend):
+        return ["node", PROGRAMS / "front.js"], {"SERVER": server, "CLIENT": client, **env}
+    return start
+
+
+def old(front):
+    """A program of the end-to-end tests; it makes calls one after the other, or passes requests on."""
+    return Runtime(front.name, front.start, front.kinds, front.proxy, front.exact, limit=front.concurrency)
+
+
+BRIDGE = "the rules alone are wrong here, and no bridge tells them better yet"
+NGINX = old(programs.FRONTS[0])
+RUNTIMES = [
+    *[old(front) for front in programs.FRONTS if not front.name.startswith(("node", "aiohttp"))],
+    Runtime("node-http", node(), NODE, agent=True, pending=BRIDGE),
+    Runtime("node-express", node(server="express"), NODE, agent=True, pending=BRIDGE),
+    # undici sends what waits in its pool when an answer makes room, and the agent takes that
+    # answer's request for the caller.
+    Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], agent=True,
+            pending=BRIDGE, agent_fails=("pool",)),
+    Runtime("node-chain", node(), ["seq1"], chain=3, agent=True),
+]
+
+
+def agent(argv, endpoint, service):
+    """A program of Node.js with its language agent in place of tagalong: argv and environment."""
+    env = {
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_NODE_RESOURCE_DETECTORS": "env",
+        "OTEL_NODE_ENABLED_INSTRUMENTATIONS": "http,undici,pg,ioredis",
+        "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database",
+        "OTEL_BSP_MAX_QUEUE_SIZE": "1000000",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+    }
+    return [argv[0], "--require", AGENT / "build" / "src" / "register.js", *argv[1:]], env
