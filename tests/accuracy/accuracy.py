@@ -81,7 +81,10 @@ def line(runtime, label, concurrency, requests, tally):
 
 
 def main():
-    chosen = [one for one in RUNTIMES if any(map(one.name.startswith, OPTIONS.runtime or [""]))]
+    names = [one.name for one in RUNTIMES]
+    wanted = {name for asked in OPTIONS.runtime or [""] for name in names
+              if name == asked or asked not in names and name.startswith(asked)}
+    chosen = [one for one in RUNTIMES if one.name in wanted]
     if OPTIONS.tracer == "otel":
         chosen = [one for one in chosen if one.agent]
     if OPTIONS.list:

@@ -35,11 +35,19 @@ class Runtime:
 BASIC = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "gone", "new", "refused"]
 NODE = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "handoff", "thread", "worker",
         "postgres", "redis", "shared"]
+ASYNCIO = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "handoff", "thread", "executor",
+           "worker", "postgres", "redis", "shared"]
 
 
 def node(server="http", client="http", **env):
     def start(machine, port, backend):
         return ["node", PROGRAMS / "front.js"], {"SERVER": server, "CLIENT": client, **env}
+    return start
+
+
+def python(script, **env):
+    def start(machine, port, backend):
+        return ["/usr/bin/python3", PROGRAMS / script], env
     return start
 
 
@@ -59,6 +67,11 @@ RUNTIMES = [
     Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], agent=True,
             pending=BRIDGE, agent_fails=("pool",)),
     Runtime("node-chain", node(), ["seq1"], chain=3, agent=True),
+    Runtime("aiohttp", python("front_aiohttp.py"), ASYNCIO),
+    Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO),
+    Runtime("fastapi", python("front_asgi.py"), ASYNCIO),
+    Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO),
+    Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3),
 ]
 
 
