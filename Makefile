@@ -22,9 +22,31 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,rel
 
 PACKAGES := libprotobuf-c libcurl libuv sqlite3 zlib libzstd libdw libelf libunwind-generic yaml-0.1 libmicrohttpd
 ifneq ($(filter-out deps help clean format format-check,$(or $(MAKECMDGOALS),all)),)
-EXPORTER_CFLAGS = $(COMMON) $(shell pkg-config --cflags $(PACKAGES))
+EXPORTER_CFLAGS = $(COMMON) -isystem $(O)/skeleton $(shell pkg-config --cflags $(PACKAGES))
 EXPORTER_LIBS = $(shell pkg-config --libs $(PACKAGES)) -lpthread -lm
 endif
+
+# The probes in the kernel need clang, bpftool and libbpf; without one of them the rest is built.
+EBPF ?= 1
+EBPF_CLANG ?= clang
+BPFTOOL ?= $(or $(shell command -v bpftool),/usr/sbin/bpftool)
+ifeq ($(EBPF),1)
+EBPF_LACKS := $(strip $(if $(filter x86_64,$(shell uname -m)),,x86-64) \
+	$(shell command -v $(EBPF_CLANG) >/dev/null || echo clang) $(shell test -x $(BPFTOOL) || echo bpftool) \
+	$(shell pkg-config --exists 'libbpf >= 1.0' || echo libbpf))
+else
+EBPF_LACKS := EBPF=1
+endif
+ifeq ($(EBPF_LACKS),)
+PACKAGES += libbpf
+# bpftool wants the maps before what refers to them.
+EBPF_KERNEL := $(patsubst %.c,$(O)/%.o,ebpf/lifetime.bpf.c $(filter-out ebpf/lifetime.%,$(wildcard ebpf/*.bpf.c)))
+EBPF_SKELETON := $(O)/skeleton/programs.skel.h
+EBPF_SRC := $(filter-out %.bpf.c ebpf/without.c,$(wildcard ebpf/*.c))
+else
+EBPF_SRC := ebpf/without.c ebpf/names.c
+endif
+EBPF_OBJ := $(EBPF_SRC:%.c=$(O)/%.o)
 
 SHIM_SRC := $(wildcard preload/*.c)
 # These define libc's own names, so no test program may be linked with them.
@@ -36,7 +58,7 @@ PROTO_C := $(PROTO:%.proto=$(O)/%.pb-c.c)
 PROTO_H := $(PROTO:%.proto=$(O)/%.pb-c.h)
 EXPORTER_SRC := $(wildcard exporter/*.c)
 EXPORTER_OBJ := $(EXPORTER_SRC:%.c=$(O)/%.o) $(PROTO_C:.c=.o)
-EXPORTER_PURE := $(filter-out $(O)/exporter/main.o,$(EXPORTER_OBJ))
+EXPORTER_PURE := $(filter-out $(O)/exporter/main.o,$(EXPORTER_OBJ)) $(EBPF_OBJ)
 # What several unit tests share: the files beside them that are no tests themselves.
 UNIT_SHARED := $(patsubst %.c,$(O)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 UNIT := $(patsubst tests/unit/%.c,$(O)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -48,7 +70,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 all: $(O)/libtagalong.so $(O)/bridge.cjs $(O)/tagalong ## build the library and the program into build/
 
 # Objects are rebuilt when the flags change.
-FLAGS_NOW := $(CC) $(CFLAGS) $(SAN) $(WERROR) $(VERSION)
+FLAGS_NOW := $(CC) $(CFLAGS) $(SAN) $(WERROR) $(VERSION) $(EBPF_LACKS)
 $(O)/flags: FORCE
 	@mkdir -p $(O); echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' >$@
 FORCE:
@@ -81,8 +103,33 @@ $(O)/exporter/%.o: exporter/%.c $(O)/flags | $(PROTO_H)
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
 
-$(O)/tagalong: $(EXPORTER_OBJ)
-	@echo "  LD      $@"
+# System calls by number, from the C library's header.
+$(O)/ebpf/calls.inc: $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  GEN     $@"
+	$(Q)echo '#include <asm/unistd.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/CALL(\2, \1)/p' | LC_ALL=C sort >$@
+
+$(O)/ebpf/%.bpf.o: ebpf/%.bpf.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  BPF     $<"
+	$(Q)$(EBPF_CLANG) -target bpf -D__TARGET_ARCH_x86 -O2 -g $(WERROR) -Wall -I. \
+		-I/usr/include/$(shell $(CC) -print-multiarch) -ffile-prefix-map=$(CURDIR)=. -MMD -MP -c -o $@ $<
+
+$(EBPF_SKELETON): $(EBPF_KERNEL)
+	@mkdir -p $(@D)
+	@echo "  SKEL    $@"
+	$(Q)$(BPFTOOL) gen object $(O)/skeleton/programs.o $^
+	$(Q){ echo '/* NOLINTBEGIN: generated */'; $(BPFTOOL) gen skeleton $(O)/skeleton/programs.o name programs; \
+		echo '/* NOLINTEND */'; } >$@
+
+$(O)/ebpf/%.o: ebpf/%.c $(O)/flags $(O)/ebpf/calls.inc $(EBPF_SKELETON)
+	@mkdir -p $(@D)
+	@echo "  CC      $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -c -o $@ $<
+
+$(O)/tagalong: $(EXPORTER_OBJ) $(EBPF_OBJ)
+	@echo "  LD      $@$(if $(EBPF_LACKS), (without eBPF: that needs $(EBPF_LACKS)))"
 	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -o $@ $^ $(EXPORTER_LIBS)
 
 $(O)/preload.a: $(SHIM_PURE)
@@ -181,7 +228,7 @@ symbols: $(O)/libtagalong.so ## compare the library's exports with hooks.def, ch
 # What nobody wrote by hand is not formatted: the files that git ignores.
 FORMATTED = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
-lint: $(PROTO_H) ## clang-tidy, cppcheck, shellcheck, sizes and first lines of files
+lint: $(PROTO_H) $(O)/ebpf/calls.inc $(EBPF_SKELETON) ## clang-tidy, cppcheck, shellcheck, sizes and first lines of files
 	@tests/lint.sh 2 $(filter-out -M% -W% -f%,$(EXPORTER_CFLAGS))
 
 format: ## rewrite the C files as .clang-format says

@@ -35,11 +35,13 @@ struct check {
 };
 
 static const char usage[] =
-	"usage: tagalong check PROGRAM | PID\n\n"
+	"usage: tagalong check PROGRAM | PID\n"
+	"       tagalong check --ebpf\n\n"
 	"Says whether tracing works on a program (found in PATH, #! lines are followed) or on a\n"
 	"running process, and if not, why not. Ends with 0 for yes, 1 for no, 2 for a usage "
 	"error.\n"
-	"A name that consists of digits is a process; ./123 is a program.\n";
+	"A name that consists of digits is a process; ./123 is a program.\n"
+	"With --ebpf every probe in the kernel is tried on this host.\n";
 
 static void note(struct check *check, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -322,6 +324,8 @@ int command_check(int argc, char **argv)
 		fputs(usage, stdout);
 		return 0;
 	}
+	if (argc == 2 && strcmp(argv[1], "--ebpf") == 0)
+		return check_ebpf();
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
 		at = 2;
 	else if (argc > 1 && argv[1][0] == '-') {

@@ -12,4 +12,6 @@ int command_check(int argc, char **argv);
 int command_traces(int argc, char **argv);
 int command_stacks(int argc, char **argv);
 
+int check_ebpf(void); /* `tagalong check --ebpf` */
+
 #endif

@@ -10,7 +10,7 @@ packages_of() {
 	case $1 in
 	build) echo gcc libc6-dev make pkg-config protobuf-c-compiler libprotobuf-c-dev libcurl4-openssl-dev \
 		libuv1-dev libsqlite3-dev zlib1g-dev libzstd-dev libdw-dev libelf-dev libunwind-dev libyaml-dev \
-		libmicrohttpd-dev ;;
+		libmicrohttpd-dev clang libbpf-dev bpftool ;;
 	demo) echo nginx gunicorn python3-flask python3-requests python3-psycopg2 python3-redis postgresql \
 		postgresql-client redis-server curl ;;
 	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \

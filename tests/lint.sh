@@ -38,7 +38,7 @@ for file in $(files '*.c' '*.h' '*.def' '*.sh' '*.py' '*.js' '*.cjs'); do
 		complain "$file does not begin by saying what it is"
 done
 
-c_files=$(files '*.c' ':!*.bpf.c' ':!ebpf')
+c_files=$(files '*.c' ':!*.bpf.c')
 scripts=$(files '*.sh')
 
 # shellcheck disable=SC2086

@@ -1,0 +1,160 @@
+/* data.h - what the programs in the kernel and their loader share: keys, values and events. */
+#ifndef TAGALONG_EBPF_DATA_H
+#define TAGALONG_EBPF_DATA_H
+
+/*
+ * Fixed width, host byte order. Times are CLOCK_MONOTONIC nanoseconds. Pids and tids are those of
+ * the first pid namespace.
+ */
+
+#include <linux/types.h>
+
+#define PROBE_CALLS        512 /* system calls: 0 to 511, the last one for all others */
+#define PROBE_CALL_OTHER   (PROBE_CALLS - 1)
+#define PROBE_BUCKETS      36
+#define PROBE_UNIT_LOG2    (-26) /* bucket i: (2^(i-26) s, 2^(i-25) s]; the first from 0 on */
+#define PROBE_STACK_FRAMES 64
+#define PROBE_COMM         16
+#define PROBE_NO_STACK     0xffffffffu
+
+enum probe_scope { SCOPE_PROCESSES, SCOPE_CGROUP, SCOPE_HOST };
+
+/* What a thread waits for that is off the CPU. */
+enum probe_wait {
+	WAIT_OTHER,
+	WAIT_NETWORK,
+	WAIT_DISK, /* block I/O, or a call on a file */
+	WAIT_LOCK, /* futex */
+	WAIT_SLEEP,
+	WAIT_FAULT, /* page fault: off the CPU outside of any call */
+	WAIT_PIPE,
+	WAIT_POLL, /* for any of several descriptors */
+	WAIT_CHILD,
+	WAIT_STOPPED, /* by a signal or a debugger */
+	WAIT_KINDS,
+	WAIT_BY_DESCRIPTOR = 64, /* only in the table of calls: the first argument decides */
+};
+
+enum probe_measure {
+	MEASURE_CALL,     /* duration of a system call */
+	MEASURE_OFFCPU,   /* from leaving the CPU to being runnable again; with call and wait */
+	MEASURE_RUNQUEUE, /* from being runnable to running */
+	MEASURE_BLOCK,    /* block I/O */
+	MEASURE_CONNECT,  /* TCP: SYN sent to established */
+	MEASURE_ACCEPT,   /* TCP: established to accepted */
+	MEASURE_KINDS,
+};
+
+struct latency_key {
+	__u64 process; /* see struct process_info */
+	__u32 thread;  /* 0 unless threads are told apart */
+	__s16 call;    /* -1: none */
+	__u8 measure;  /* enum probe_measure */
+	__u8 wait;     /* enum probe_wait */
+};
+
+struct latency {
+	__u64 count;
+	__u64 total_ns;
+	__u64 max_ns;
+	__u64 cpu_ns; /* unused but for MEASURE_RUNQUEUE: time on the CPU before */
+	__u64 buckets[PROBE_BUCKETS];
+};
+
+enum probe_count { COUNT_ERROR, COUNT_RETRANSMIT, COUNT_RESET_SENT, COUNT_RESET_RECEIVED };
+
+struct count_key {
+	__u64 process;
+	__u32 thread;
+	__u16 what;  /* enum probe_count */
+	__s16 call;  /* COUNT_ERROR's */
+	__u32 error; /* errno, COUNT_ERROR's */
+	__u32 reserved;
+};
+
+/* A process is told by pid (upper half) and a mark of its start, for pids are used again. */
+struct process_info {
+	__u64 start_boot_ns; /* CLOCK_BOOTTIME */
+	__u64 ended_ns;      /* 0: lives */
+	char comm[PROBE_COMM];
+};
+
+/* The layout of OpenTelemetry's thread context (OTEP 4947), its fixed part. */
+struct thread_context {
+	__u8 trace_id[16];
+	__u8 span_id[8];
+	__u8 valid;
+	__u8 trace_flags;
+	__u16 attributes_size;
+	__u32 reserved;
+};
+
+/* Where a span's time went. Runs by thread and by span, so threads may sum to more than the clock.
+ */
+struct span_times {
+	__u64 cpu_ns;
+	__u64 runqueue_ns;
+	__u64 blocked_ns[WAIT_KINDS];
+};
+
+struct probe_thread {
+	__u64 process;
+	__u64 enter_ns;     /* 0: in no system call */
+	__u64 off_ns;       /* blocked since; 0: not */
+	__u64 runnable_ns;  /* waits for a CPU since; 0: not */
+	__u64 on_ns;        /* runs since; 0: not known */
+	__u64 marked_ns;    /* its time on the CPU is told to its span up to here */
+	__u64 span;         /* the span ID when it left the CPU */
+	__u64 registers_at; /* kernel address of the registers that it entered the kernel with */
+	__s16 call;
+	__u8 wait;
+	__u8 known; /* it was seen at the border of the kernel, so enter_ns is right */
+	__u32 stack;
+	__u64 registers[8]; /* while it is blocked: rip, rsp, rbp, rbx, r12, r13, r14, r15 */
+};
+
+struct blocked_key {
+	__u64 process;
+	__u64 stack_pointer;
+	__u32 thread;
+	__u32 stack; /* of the stacks map; PROBE_NO_STACK */
+	__s16 call;
+	__u8 wait;
+	__u8 reserved[5];
+};
+
+struct blocked {
+	__u64 count;
+	__u64 total_ns;
+};
+
+/* A call over the threshold. */
+struct slow_call {
+	__u64 process;
+	__u64 start_ns;
+	__u64 duration_ns;
+	__s64 result;
+	__u64 arguments[3];
+	__u32 thread;
+	__s16 call;
+	__u8 has_context;
+	__u8 family; /* AF_INET, AF_INET6: the descriptor's peer; 0: none */
+	__u32 mode;  /* of the first argument's file, as stat(2) has it; 0: none */
+	__u16 port;  /* host byte order */
+	__u16 reserved;
+	__u8 address[16];
+	struct thread_context context;
+};
+
+enum probe_lost {
+	LOST_EVENTS,
+	LOST_THREADS,
+	LOST_PROCESSES,
+	LOST_LATENCIES,
+	LOST_COUNTS,
+	LOST_REQUESTS, /* block I/O in flight */
+	LOST_STACKS,
+	LOST_REASONS,
+};
+
+#endif
