@@ -1,12 +1,15 @@
 // bridge.cjs - Node.js tells the library what it reads and writes over TLS, in the clear.
 //
 // The library makes Node.js load this before the program (NODE_OPTIONS), for its OpenSSL is a part
-// of the program that nothing can be put in front of. Whatever is not as expected here is left
-// alone: the program must not see more of this than the header lines that the library adds.
+// of the program that nothing can be put in front of, and context.cjs beside it. Whatever is not as
+// expected here is left alone: the program must not see more of this than the header lines that the
+// library adds.
 'use strict';
 
 const sessions = new WeakMap(); // of sockets whose clear text is told
 let library;
+let contexts; // context.cjs, if it could be loaded
+let isShared; // OpenSSL is a library
 
 const isOwn = (object, name) => Object.prototype.hasOwnProperty.call(object, name);
 
@@ -66,10 +69,22 @@ function written(socket, chunk, encoding) {
   return instead;
 }
 
+// The same in the context that the chunk was handed over in.
+function writtenIn(context, socket, chunk, encoding) {
+  if (context === undefined) return written(socket, chunk, encoding);
+  contexts.enter(context);
+  try {
+    return written(socket, chunk, encoding);
+  } finally {
+    contexts.leave();
+  }
+}
+
 // As the stream hands them over: `allBuffers` is a property of the array.
 function writtenTogether(socket, entries) {
-  const result = entries.map((entry) => {
-    const chunk = written(socket, entry.chunk, entry.encoding);
+  const among = contexts && contexts.contextsOf(socket, entries.length);
+  const result = entries.map((entry, i) => {
+    const chunk = writtenIn(Array.isArray(among) ? among[i] : among, socket, entry.chunk, entry.encoding);
     return { ...entry, chunk, encoding: 'buffer' };
   });
   result.allBuffers = true;
@@ -101,13 +116,6 @@ function before(prototype, name, ours) {
   Object.defineProperty(prototype, name, { value, writable: true, configurable: true, enumerable });
 }
 
-// The prototype that a handshake ends in: of tls.TLSSocket, and not of a class derived from it.
-function classOf(socket) {
-  let prototype = Object.getPrototypeOf(socket);
-  while (prototype && !isOwn(prototype, '_finishInit')) prototype = Object.getPrototypeOf(prototype);
-  return prototype || {};
-}
-
 function watch(prototype) {
   for (const name of ['_start', '_finishInit', '_writeGeneric', '_destroy', 'push'])
     if (typeof prototype[name] !== 'function') return;
@@ -126,7 +134,7 @@ function watch(prototype) {
     if (given[0]) {
       given[1] = writtenTogether(socket, given[1]);
     } else {
-      given[1] = written(socket, given[1], given[2]);
+      given[1] = writtenIn(contexts && contexts.contextsOf(socket, 1), socket, given[1], given[2]);
       given[2] = 'buffer';
     }
   });
@@ -136,33 +144,62 @@ function watch(prototype) {
   });
 }
 
-// Nothing is loaded that the program does not load: its first TLS socket shows where the class is.
-function waitForSocket() {
+const classes = new WeakMap(); // that were met: whether their objects are marked with a context
+
+// The first object of a class is made. The prototype that a handshake ends in is that of
+// tls.TLSSocket, and not of a class derived from it.
+function meet(prototype) {
+  const isMarked = contexts !== undefined && contexts.met(prototype);
+  classes.set(prototype, isMarked);
+  for (let at = prototype; at && !isShared; at = Object.getPrototypeOf(at)) {
+    if (!isOwn(at, '_finishInit') || classes.get(at) === 'watched') continue;
+    classes.set(at, 'watched');
+    watch(at);
+  }
+  return isMarked;
+}
+
+// Nothing is loaded that the program does not load: the objects show where the classes are.
+function waitForObjects() {
   const { EventEmitter } = require('events');
   const original = EventEmitter.init;
   if (typeof original !== 'function') return;
-  let isWatched = false;
-  function init(options) {
-    if (!isWatched && this._tlsOptions !== undefined) {
-      isWatched = true;
-      // Others may have put theirs around ours since.
-      if (EventEmitter.init === init) EventEmitter.init = original;
-      watch(classOf(this));
+  EventEmitter.init = function init(options) {
+    try {
+      const prototype = Object.getPrototypeOf(this);
+      let isMarked = classes.get(prototype);
+      if (isMarked === undefined) isMarked = meet(prototype);
+      if (isMarked === true) contexts.mark(this);
+    } catch {
+      // A proxy, or a class of a kind that was not thought of.
     }
     return original.call(this, options);
+  };
+}
+
+// Without it, all but the contexts works.
+function loadContexts() {
+  const path = require('path').join(__dirname, 'context.cjs');
+  try {
+    contexts = require(path);
+    contexts.begin(library, sessions, isShared);
+  } catch {
+    contexts = undefined;
   }
-  EventEmitter.init = init;
+  delete require.cache[path];
 }
 
 try {
   restoreOptions();
   delete require.cache[__filename];
-  // With a shared OpenSSL the library has seen everything by itself.
-  if (!process.config.variables.node_shared_openssl) {
-    const addon = { exports: {} };
-    process.dlopen(addon, require('path').join(__dirname, 'libtagalong.so'));
-    library = addon.exports;
-    if (typeof library.open === 'function') waitForSocket();
+  const addon = { exports: {} };
+  process.dlopen(addon, require('path').join(__dirname, 'libtagalong.so'));
+  library = addon.exports;
+  if (typeof library.open === 'function') {
+    // With a shared OpenSSL the library has seen everything by itself.
+    isShared = Boolean(process.config.variables.node_shared_openssl);
+    loadContexts();
+    if (!isShared || contexts) waitForObjects();
   }
 } catch {
   // Permissions, a policy, an addon that may not be loaded: the program goes on without.

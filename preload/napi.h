@@ -1,4 +1,5 @@
-/* napi.h - the functions of Node-API (version 1 of it, stable since Node.js 8) that we call. */
+/* napi.h - the functions of Node-API (version 1 of it, stable since Node.js 8, if not said
+ * otherwise) that we call. */
 #ifndef TAGALONG_NAPI_H
 #define TAGALONG_NAPI_H
 
@@ -33,7 +34,10 @@ NAPI(get_value_string_utf8, struct napi_value *value, char *out, size_t room, si
 NAPI(get_typedarray_info, struct napi_value *value, int *type, size_t *length, void **data,
      struct napi_value **buffer, size_t *offset);
 NAPI(create_buffer, size_t size, void **data, struct napi_value **result);
+NAPI(create_arraybuffer, size_t size, void **data, struct napi_value **result);
 NAPI(get_boolean, _Bool value, struct napi_value **result);
+/* Version 3 of it, Node.js 10. */
+NAPI(add_env_cleanup_hook, void (*function)(void *data), void *data);
 
 #undef NAPI
 

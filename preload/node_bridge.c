@@ -4,6 +4,7 @@
 
 #include "preload/napi.h"
 #include "preload/node_tls.h"
+#include "preload/runtime.h"
 #include "preload/thread.h"
 
 #define ARGUMENTS 5
@@ -154,6 +155,61 @@ static struct napi_value *close_session(struct napi_env *env, struct napi_info *
 	return NULL;
 }
 
+/* ---- contexts: see runtime.h ------------------------------------------------------------------
+ */
+
+/* What the script and we share: its word, and the context that it was given last. */
+enum { CURRENT, TAKEN, SHARED };
+
+/* The memory goes with the thread's environment; its last connections are closed after that. */
+static void unmanage(void *data)
+{
+	(void)data;
+	runtime_manage(NULL);
+}
+
+/* manage(): an ArrayBuffer. */
+static struct napi_value *manage(struct napi_env *env, struct napi_info *info)
+{
+	struct napi_value *result = NULL;
+	void *shared;
+
+	(void)info;
+	if (napi_create_arraybuffer(env, SHARED * sizeof(struct runtime_context), &shared,
+				    &result) ||
+	    napi_add_env_cleanup_hook(env, unmanage, NULL))
+		return NULL;
+	memset(shared, 0, SHARED * sizeof(struct runtime_context));
+	runtime_manage(shared);
+	return result;
+}
+
+/* take(fd or session): whether there was a request to take. */
+static struct napi_value *take(struct napi_env *env, struct napi_info *info)
+{
+	struct runtime_context *shared = runtime_current();
+	struct napi_value *arguments[ARGUMENTS];
+	void *handle;
+	int32_t fd;
+
+	if (!shared || arguments_of(env, info, arguments))
+		return boolean(env, 0);
+	if (napi_get_value_int32(env, *arguments, &fd) == 0)
+		return boolean(env, runtime_take(fd, &shared[TAKEN]));
+	if (napi_get_value_external(env, *arguments, &handle))
+		return boolean(env, 0);
+	return boolean(env, node_tls_take(handle, &shared[TAKEN]));
+}
+
+/* last(): as above, the request that was read last. */
+static struct napi_value *last(struct napi_env *env, struct napi_info *info)
+{
+	struct runtime_context *shared = runtime_current();
+
+	(void)info;
+	return boolean(env, shared && runtime_last_read(1, &shared[TAKEN]));
+}
+
 __attribute__((visibility("default"))) struct napi_value *napi_register_module_v1(
 	struct napi_env *env, struct napi_value *exports)
 {
@@ -162,7 +218,8 @@ __attribute__((visibility("default"))) struct napi_value *napi_register_module_v
 		napi_function function;
 	} functions[] = {
 		{"open", open_session}, {"secured", secured},     {"read", read_bytes},
-		{"write", write_bytes}, {"close", close_session},
+		{"write", write_bytes}, {"close", close_session}, {"manage", manage},
+		{"take", take},         {"last", last},
 	};
 
 	/* Another copy of the library than the one that acts, or one that has stepped aside. */

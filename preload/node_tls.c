@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "preload/context.h"
+#include "preload/runtime_take.h"
 #include "preload/stream.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
@@ -163,6 +164,22 @@ int node_tls_read(void *handle, const void *at, size_t size)
 	looked_at = looked_at && call.session->conn;
 	thread_leave(self);
 	return looked_at;
+}
+
+int node_tls_take(void *handle, struct runtime_context *out)
+{
+	struct thread *self = thread_enter();
+	struct tls_call call;
+	int taken = 0;
+
+	if (!self)
+		return 0;
+	if (enter(&call, handle) && tls_lock(&call)) {
+		taken = runtime_take_from(call.conn, out);
+		tls_unlock(&call);
+	}
+	thread_leave(self);
+	return taken;
 }
 
 /* The pieces outlive the lock: what is added is copied. */

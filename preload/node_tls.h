@@ -14,6 +14,7 @@
 
 #include "preload/exchange.h"
 #include "preload/rewrite.h"
+#include "preload/runtime.h"
 
 /* What came of a handshake, in Node's words: "TLSv1.3", "http/1.1", "localhost". "": not known. */
 struct node_tls_facts {
@@ -46,6 +47,9 @@ int node_tls_read(void *handle, const void *at, size_t size);
 
 /* Bytes that are about to be written, which will be. 0: nothing more needs to be told. */
 int node_tls_write(void *handle, const void *at, size_t size, struct node_tls_text *text);
+
+/* As runtime_take. */
+int node_tls_take(void *handle, struct runtime_context *out);
 
 /*
  * The socket is closed: by the program, by an errno, or, with `why`, by a refusal of the library or

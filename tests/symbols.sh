@@ -35,7 +35,7 @@ fi
 uniq -d "$work/listed" | refuse "listed twice"
 # What Node.js asks its addons for, and what such a one calls: preload/napi.h.
 echo napi_register_module_v1 >"$work/addon"
-for name in create_buffer create_external create_function get_boolean get_cb_info get_typedarray_info \
+for name in add_env_cleanup_hook create_arraybuffer create_buffer create_external create_function get_boolean get_cb_info get_typedarray_info \
 	get_value_bool get_value_external get_value_int32 get_value_string_utf8 set_named_property; do
 	echo "napi_$name"
 done >"$work/weak"
