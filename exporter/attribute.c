@@ -85,6 +85,15 @@ void attribute_add_boolean(struct attribute_list *list, const char *key, int is_
 		attribute->number = is_true != 0;
 }
 
+int attribute_key_is_literal(const char *key)
+{
+	/* The linker's names for the two ends of the program's image. */
+	extern const char __executable_start[]; /* NOLINT(readability-identifier-naming): ld's */
+	extern const char end[];
+
+	return key >= __executable_start && key < end;
+}
+
 const struct attribute *attribute_find(const struct attribute *at, size_t count, const char *key)
 {
 	for (size_t i = 0; i < count; i++) {

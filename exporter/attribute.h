@@ -50,6 +50,12 @@ static inline int attribute_is_text(uint8_t type)
 	return type == ATTRIBUTE_TEXT || type == ATTRIBUTE_TEXTS;
 }
 
+/*
+ * Whether a key is part of this program, so that its address stands for it. A key that was made, of
+ * a captured header, lies outside, and another may lie in its place later.
+ */
+int attribute_key_is_literal(const char *key);
+
 /* Replaces an attribute of that key, or adds it. */
 void attribute_set_text(struct attribute_list *list, const char *key, struct text text);
 

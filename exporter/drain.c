@@ -11,6 +11,7 @@
 #include "exporter/enrich.h"
 #include "exporter/failure.h"
 #include "exporter/log.h"
+#include "exporter/measure.h"
 #include "exporter/record.h"
 #include "exporter/repeats.h"
 #include "exporter/slow.h"
@@ -301,32 +302,42 @@ static void find_call(struct drain *drain, struct arena *arena, const struct sou
 	call_site_find(arena, &process, source->resource->program, record);
 }
 
-static void take_span(struct drain *drain, struct batch *batch, const struct source *source,
-		      struct record *record, const struct enrich_ending *ending)
+/* Measures every span. Returns whether it is in the batch now. */
+static int take_span(struct drain *drain, struct batch *batch, const struct source *source,
+		     struct record *record, const struct enrich_ending *ending)
 {
 	struct batch_span *span = &batch->spans[batch->count];
+	int is_sampled = record->span.trace_flags & 1;
+	uint32_t repeated;
 
 	drain->spans_read++;
-	if (!(record->span.trace_flags & 1)) {
-		drain->spans_unsampled++;
-		return;
-	}
-	find_call(drain, &batch->arena, source, record);
+	drain->spans_unsampled += !is_sampled;
+	if (!is_sampled && !drain->measure)
+		return 0;
+	if (is_sampled)
+		find_call(drain, &batch->arena, source, record);
 	if (enrich_span(batch, drain->settings, record, ending, drain->unix_offset_ns, span) != 0) {
 		drops_add(drain->drops, DROPS_MEMORY, 1);
-		return;
+		return 0;
 	}
-	drain->repeated_queries += repeats_visit(drain->repeats, record, batch, span);
+	repeated = repeats_visit(drain->repeats, record, batch, span);
+	drain->repeated_queries += repeated;
+	if (drain->measure)
+		measure_span(drain->measure, source->resource, record, span, repeated);
+	if (!is_sampled)
+		return 0;
 	if (batch->count == 0)
 		batch->opened_ns = drain->now_ns;
 	span->resource = source->resource;
 	batch->count++;
+	return 1;
 }
 
 /* Returns 0 when the ring has nothing more for now. */
 static int read_one(struct drain *drain, struct batch *batch, uint32_t index)
 {
 	struct source *source = &drain->sources[index];
+	struct arena_mark mark = arena_mark(&batch->arena);
 	struct record record;
 	const void *payload;
 	size_t size;
@@ -344,9 +355,9 @@ static int read_one(struct drain *drain, struct batch *batch, uint32_t index)
 		break;
 	}
 	result = record_parse(&batch->arena, payload, size, drain->now_ns, &record);
-	if (result == 0)
-		take_span(drain, batch, source, &record, NULL);
-	else
+	if (result == 0 && !take_span(drain, batch, source, &record, NULL))
+		arena_rewind(&batch->arena, mark);
+	else if (result != 0)
 		drops_add(drain->drops, result == -ENOMEM ? DROPS_MEMORY : DROPS_MALFORMED, 1);
 	return 1;
 }
@@ -447,6 +458,13 @@ int drain_pending(const struct drain *drain)
 			return 1;
 	}
 	return 0;
+}
+
+void drain_each(struct drain *drain, drain_visitor visitor, void *context)
+{
+	for (uint32_t i = 0; i < drain->file->slot_count; i++)
+		if (drain->sources[i].state == SOURCE_LIVE)
+			visitor(context, drain->sources[i].resource, drain->file->slots[i]);
 }
 
 void drain_delivered(struct drain *drain, const struct batch *batch)

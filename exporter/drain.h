@@ -14,6 +14,7 @@
 #include "exporter/segment_file.h"
 #include "exporter/settings.h"
 
+struct measure;
 struct repeats;
 struct slow_calls;
 struct source; /* one process's slot, as the exporter sees it */
@@ -26,6 +27,7 @@ struct drain {
 	struct process_set processes;
 	struct slow_calls *slow; /* NULL: off */
 	struct repeats *repeats; /* NULL: off */
+	struct measure *measure; /* NULL: nothing is measured; borrowed, for its owner to set */
 	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
 	uint32_t next_source;    /* where the next pass begins, so that none starves */
 	uint32_t recent_claims;  /* slots claimed in the present second */
@@ -60,6 +62,10 @@ uint64_t drain_read(struct drain *drain, struct batch *batch);
 
 /* 1 if some ring holds what could be read now. */
 int drain_pending(const struct drain *drain);
+
+/* Visits all processes that live; the slot may change at any time, and can't be trusted. */
+typedef void (*drain_visitor)(void *context, struct resource *resource, const struct slot *slot);
+void drain_each(struct drain *drain, drain_visitor visitor, void *context);
 
 /* The spans of this batch are safe: their room in the rings, and slots that are told, are free. */
 void drain_delivered(struct drain *drain, const struct batch *batch);

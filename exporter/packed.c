@@ -168,18 +168,6 @@ static uint8_t *write_whole(uint8_t *to, const struct attribute *from)
 	return to + protobuf_c_message_pack(&pair.pair.base, to);
 }
 
-/*
- * The linker's names for the two ends of the program's image. A key that was made, of a captured
- * header, lies outside, and another may lie in its place later.
- */
-static int is_literal(const char *key)
-{
-	extern const char __executable_start[]; /* NOLINT(readability-identifier-naming): ld's */
-	extern const char end[];
-
-	return key >= __executable_start && key < end;
-}
-
 static struct set *set_for(const struct attribute *from, size_t size)
 {
 	uint64_t hash = ((uintptr_t)from->key ^ (uint64_t)size << 40) * 0x9e3779b97f4a7c15u;
@@ -207,7 +195,7 @@ static void remember(struct set *set, const struct attribute *from, size_t size,
 {
 	struct head *head = &set->heads[0];
 
-	if (!is_literal(from->key))
+	if (!attribute_key_is_literal(from->key))
 		return;
 	assert(head_size <= HEAD_BYTES);
 	set->heads[1] = *head;
@@ -230,7 +218,7 @@ static uint8_t *write_attribute(uint8_t *to, const struct attribute *from)
 		memcpy(to, head->bytes, HEAD_BYTES);
 		return write_value(to + head->size, from);
 	}
-	assert(!is_literal(from->key) || strlen(from->key) <= LITERAL_MAX);
+	assert(!attribute_key_is_literal(from->key) || strlen(from->key) <= LITERAL_MAX);
 	end = write_whole(to, from);
 	remember(set, from, size, to, (size_t)(end - to) - size);
 	return end;
@@ -243,7 +231,7 @@ static size_t room_for(const struct attribute *from)
 
 	if (attribute_is_text(from->type))
 		room += from->text.size;
-	if (!is_literal(from->key))
+	if (!attribute_key_is_literal(from->key))
 		room += strlen(from->key);
 	return room;
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "exporter/host.h"
 #include "exporter/json.h"
 #include "exporter/log.h"
+#include "exporter/uuid.h"
 
 int resource_parse_attributes(const char *at, size_t size, struct attribute_list *list)
 {
@@ -103,21 +103,11 @@ static struct text format(struct arena *arena, const char *prefix, struct text r
 
 static void add_instance(struct attribute_list *list)
 {
-	unsigned char random[16];
-	char text[37];
-	char *to = text;
+	char text[UUID_TEXT];
 
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
-		return;
-	random[6] = (random[6] & 0x0f) | 0x40;
-	random[8] = (random[8] & 0x3f) | 0x80;
-	for (size_t i = 0; i < sizeof(random); i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*to++ = '-';
-		to += sprintf(to, "%02x", random[i]);
-	}
-	attribute_add_string(list, "service.instance.id",
-			     arena_text(list->arena, text, sizeof(text) - 1));
+	if (uuid_random(text) == 0)
+		attribute_add_string(list, "service.instance.id",
+				     arena_text(list->arena, text, UUID_TEXT - 1));
 }
 
 static void add_creation_time(struct attribute_list *list, uint64_t start_ticks)
@@ -243,7 +233,7 @@ static struct text text_in(const struct attribute_list *list, const char *key)
 static int fill(struct resource *resource, const struct slot_identity *identity)
 {
 	struct attribute_list list;
-	struct text executable;
+	struct text executable, instance;
 	struct json json = {0};
 
 	attribute_list_init(&list, &resource->arena, ATTRIBUTES_MAX, UINT32_MAX);
@@ -251,7 +241,9 @@ static int fill(struct resource *resource, const struct slot_identity *identity)
 	add_instance(&list);
 	add_process(&list, identity, executable);
 	add_container(&list, identity->pid);
+	instance = text_in(&list, "service.instance.id");
 	add_environment(&list, identity);
+	resource->instance_is_given = text_in(&list, "service.instance.id").at != instance.at;
 	add_service(resource, &list, identity, executable);
 	add_telemetry(&list);
 	resource->attributes = attribute_list_copy(&list);
@@ -289,6 +281,7 @@ void resource_put(struct resource *resource)
 {
 	if (!resource || --resource->references)
 		return;
+	resource_put(resource->stream);
 	arena_free(&resource->arena);
 	free(resource);
 }

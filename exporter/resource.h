@@ -17,10 +17,12 @@
 struct resource {
 	const struct attribute *attributes;
 	size_t attribute_count;
-	const char *service; /* as people name it: service.name, or the plain executable's name */
-	struct text program; /* the path of its executable, absent if unknown */
-	const char *json;    /* all attributes as one JSON object */
-	int64_t store_id;    /* its row in the store, 0: not there yet; the store's to write */
+	const char *service;   /* as people name it: service.name, or the plain executable's name */
+	struct text program;   /* the path of its executable, absent if unknown */
+	const char *json;      /* all attributes as one JSON object */
+	int64_t store_id;      /* its row in the store, 0: not there yet; the store's to write */
+	int instance_is_given; /* service.instance.id is the user's */
+	struct resource *stream; /* a reference: the service's, stream.c's to write */
 	/* private */
 	unsigned references;
 	struct arena arena;
