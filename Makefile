@@ -80,6 +80,11 @@ $(O)/preload/%.o: preload/%.c $(O)/flags
 	@echo "  CC      $<"
 	$(Q)$(CC) $(CFLAGS) $(SHIM_CFLAGS) -c -o $@ $<
 
+# The proposal for thread contexts wants this access to its variable; elsewhere it is the default.
+ifeq ($(shell uname -m),x86_64)
+$(O)/preload/published.o: SHIM_CFLAGS += -mtls-dialect=gnu2
+endif
+
 $(O)/libtagalong.so: $(SHIM_OBJ)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(SHIM_LDFLAGS) -o $@ $^

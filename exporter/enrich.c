@@ -371,6 +371,21 @@ static void copy_identity(struct batch_span *to, const struct span *from, uint64
 		to->flags |= FLAG_REMOTE;
 }
 
+/* By the thread's own clock, in nanoseconds: eBPF can tell more. */
+static void add_times(struct enrich_work *work)
+{
+	const struct span *from = work->from;
+	uint64_t whole = from->end_ns - from->start_ns;
+	uint64_t cpu = from->cpu_ns < whole ? from->cpu_ns : whole;
+	uint64_t calls = from->calls_ns < whole ? from->calls_ns : whole;
+
+	if (!(from->flags & SPAN_CPU_KNOWN))
+		return;
+	attribute_add_number(&work->list, "tagalong.time.cpu", (int64_t)cpu);
+	attribute_add_number(&work->list, "tagalong.time.off_cpu", (int64_t)(whole - cpu));
+	attribute_add_number(&work->list, "tagalong.time.calls", (int64_t)calls);
+}
+
 int enrich_span(struct batch *batch, const struct settings *settings, const struct record *record,
 		const struct enrich_ending *ending, uint64_t unix_offset_ns,
 		struct batch_span *span)
@@ -406,6 +421,7 @@ int enrich_span(struct batch *batch, const struct settings *settings, const stru
 	enrich_encryption(&work);
 	if (record->span.thread_id)
 		attribute_add_number(&work.list, "thread.id", record->span.thread_id);
+	add_times(&work);
 	add_guess(&work);
 	add_call(&work);
 	span->attributes = attribute_list_copy(&work.list);

@@ -10,6 +10,7 @@
 
 #include "preload/conf.h"
 #include "preload/launch.h"
+#include "preload/published.h"
 #include "preload/reserve.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
@@ -282,6 +283,8 @@ static int try_attach(void)
 	if (!result && !conf.no_telemetry)
 		result = find_session();
 	if (!result) {
+		if (slot)
+			published_process();
 		conf_log("attached");
 		return ATTACH_DONE;
 	}

@@ -270,6 +270,10 @@ int conf_init(char **environment, const char *command)
 		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;
 	conf.node_bridge =
 		GET("TAGALONG_NODE_BRIDGE") ? (uint8_t)is_true(GET("TAGALONG_NODE_BRIDGE")) : 1;
+	conf.publish = GET("TAGALONG_PUBLISH_CONTEXT")
+			       ? (uint8_t)is_true(GET("TAGALONG_PUBLISH_CONTEXT"))
+			       : 1;
+	conf.cpu_time = GET("TAGALONG_CPU_TIME") ? (uint8_t)is_true(GET("TAGALONG_CPU_TIME")) : 1;
 	read_propagators(GET("OTEL_PROPAGATORS"));
 	read_sampler(GET("OTEL_TRACES_SAMPLER"), GET("OTEL_TRACES_SAMPLER_ARG"));
 	read_mask(GET("TAGALONG_MASK_QUERY"));

@@ -31,6 +31,8 @@ struct conf {
 	uint8_t sql_comments; /* TAGALONG_SQLCOMMENTER */
 	uint8_t node_bridge;  /* TAGALONG_NODE_BRIDGE */
 	uint8_t call_stacks;  /* TAGALONG_CALL_STACKS */
+	uint8_t publish;      /* TAGALONG_PUBLISH_CONTEXT */
+	uint8_t cpu_time;     /* TAGALONG_CPU_TIME */
 	uint8_t log;          /* TAGALONG_LOG */
 	uint8_t sampler;      /* enum conf_sampler: of traces that begin here */
 	uint8_t sample_by_parent;

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "preload/published.h"
 #include "preload/runtime.h"
 #include "preload/sys.h"
 
@@ -47,6 +48,22 @@ static uintptr_t loop_call(const struct thread *self)
 	return *(const volatile uintptr_t *)slot;
 }
 
+static void publish(struct thread *self, uint64_t context)
+{
+	struct exchange *exchange = exchange_of(context);
+
+	published_set(self, exchange ? &exchange->own : NULL);
+}
+
+/* Nothing is current any more. */
+static void clear(struct thread *self)
+{
+	if (self->context)
+		published_set(self, NULL);
+	self->context = 0;
+	self->reply_from = 0;
+}
+
 void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t reply_from)
 {
 	if (self->runtime)
@@ -55,6 +72,7 @@ void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t r
 	self->link = link;
 	self->reply_from = reply_from;
 	self->loop_call = self->waits == THREAD_LOOPS ? loop_call(self) : 0;
+	publish(self, context);
 }
 
 void context_read(struct thread *self, uint64_t context, int is_next)
@@ -86,8 +104,8 @@ void context_wait(struct thread *self, void *frame, enum thread_waits waits)
 {
 	if (waits > self->waits)
 		self->waits = (uint8_t)waits;
-	self->context = 0;
-	self->reply_from = 0;
+	self->turns++;
+	clear(self);
 #if defined(__x86_64__)
 	/* Above the saved frame pointer lies the return address of the call that the loop made. */
 	if (waits == THREAD_LOOPS) {
@@ -104,6 +122,5 @@ void context_woken(struct thread *self)
 {
 	if (self->waits != THREAD_LOOPS)
 		return;
-	self->context = 0;
-	self->reply_from = 0;
+	clear(self);
 }

@@ -15,6 +15,7 @@
 
 #include "preload/pool.h"
 #include "preload/segment.h"
+#include "preload/thread.h"
 #include "preload/tracecontext.h"
 
 /* Room for the header lines that we add: trace headers with tracestate, and the request ID. */
@@ -43,6 +44,8 @@ struct exchange {
 	uint8_t private_span;         /* `inflight` is from the private pool */
 	uint8_t repeated;             /* see call_stack.h */
 	uint64_t parent;              /* client: context it was sent in, 0: none */
+	uint64_t cpu_start_ns;        /* server: of the thread's clock, 0: not asked */
+	uint32_t turn;                /* of the thread at that time */
 	uint64_t target_hash;         /* server: of method and target; 0: none */
 	struct trace_parent incoming; /* server: what the caller sent; span_id 0: nothing */
 	struct trace_parent own;      /* trace, our span, flags */
@@ -96,6 +99,13 @@ static inline struct span *exchange_span(struct exchange *exchange)
 {
 	return &exchange->inflight->span;
 }
+
+/*
+ * Server, once its head is read: the calling thread's CPU time until the end is told. A thread that
+ * waits for events in epoll is not asked for its clock: it works for many requests in turn, and the
+ * question is a system call.
+ */
+void exchange_count_cpu(struct thread *self, struct exchange *exchange);
 
 /* Makes the entry in the table of requests in flight visible to the exporter. */
 void exchange_publish(struct exchange *exchange);

@@ -41,6 +41,7 @@ int message_request_read(struct thread *self, struct conn *conn, int fd,
 	exchange_list(exchange);
 	exchange_publish(exchange);
 	conn->requesting = exchange_reference(exchange);
+	exchange_count_cpu(self, exchange);
 	/* Which of several unanswered requests the program turns to next can't be told. */
 	context_read(self, conn->requesting, conn_first(conn) == exchange);
 	http1_body_of_request(&conn->in.body, head);

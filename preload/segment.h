@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 #define SEGMENT_MAGIC         0x31474e4f4c414754ull /* "TGALONG1", read as little endian */
-#define SEGMENT_VERSION       3
+#define SEGMENT_VERSION       4
 #define SEGMENT_HEADER_BYTES  4096
 #define SEGMENT_SLOTS_MAX     1024
 #define SEGMENT_IDENTITY_TEXT 1024
@@ -26,6 +26,7 @@
 #define RING_ALIGN            64u
 #define SPAN_BYTES            2048u /* one span under construction, fields included */
 #define INFLIGHT_COUNT        256u
+#define THREAD_COUNT          512u  /* of a process, at most, whose context is published */
 #define STACK_BYTES           8192u /* of a snapshot, at most */
 
 /* ---- header and control block ------------------------------------------------------------- */
@@ -91,6 +92,17 @@ struct slot_counters {
 	_Atomic uint64_t dropped[DROP_REASONS]; /* by enum drop_reason */
 	_Atomic uint64_t connections;           /* descriptors that were recognised as HTTP */
 	uint64_t reserved[14];
+};
+
+/*
+ * Where a thread publishes which request it works for: OpenTelemetry's thread context record, 28
+ * bytes: trace ID, span ID, valid (1), trace flags, size of attributes (0). Threads that have ended
+ * keep their entry until another one needs it.
+ */
+struct slot_thread {
+	_Atomic uint32_t thread_id; /* in the pid namespace of the process; 0: free */
+	uint32_t reserved;
+	_Atomic uint64_t context; /* address in the process; 0: not yet */
 };
 
 /*
@@ -180,6 +192,7 @@ enum span_flag {
 	SPAN_ENCRYPTED = 8,   /* over TLS */
 	SPAN_ROWS_KNOWN = 16, /* rows is valid */
 	SPAN_RESUMED = 32,    /* the TLS session was resumed */
+	SPAN_CPU_KNOWN = 64,  /* cpu_ns is valid */
 };
 
 /* Why a request failed below HTTP; 0: it did not. The exporter turns it into error.type. */
@@ -273,6 +286,9 @@ struct span {
 	uint64_t rows;        /* returned or affected; see SPAN_ROWS_KNOWN */
 	uint64_t call_offset; /* return address within FIELD_CALLER's object (its link-time
 				 address), 0: none */
+	/* Server: that its thread was on a CPU, from its head to its end; see SPAN_CPU_KNOWN. */
+	uint64_t cpu_ns;
+	uint64_t calls_ns; /* and of that time, in calls that are spans; they may overlap */
 };
 
 /*
@@ -307,6 +323,7 @@ struct slot {
 	uint32_t reserved;
 	struct slot_identity identity;
 	_Alignas(64) struct slot_counters counters;
+	_Alignas(64) struct slot_thread threads[THREAD_COUNT];
 	_Alignas(64) struct ring ring;
 	_Alignas(64) struct inflight inflight[INFLIGHT_COUNT];
 	_Alignas(4096) uint8_t end[];
@@ -319,10 +336,11 @@ static inline uint64_t segment_slot_offset(uint32_t index)
 
 _Static_assert(sizeof(struct segment_header) <= SEGMENT_HEADER_BYTES, "header fits its page");
 _Static_assert(offsetof(struct segment_header, control) == 64, "control block on its own line");
+_Static_assert(sizeof(struct slot_thread) == 16, "thread");
 _Static_assert(sizeof(struct record_head) == 16, "record head");
 _Static_assert(sizeof(struct stack_record) == 88, "stack");
 _Static_assert(sizeof(struct span_address) == 20, "address");
-_Static_assert(sizeof(struct span) == 168, "span");
+_Static_assert(sizeof(struct span) == 184, "span");
 _Static_assert(sizeof(struct inflight_wait) == 96, "wait");
 _Static_assert(sizeof(struct inflight) == SPAN_BYTES, "one span under construction");
 _Static_assert(sizeof(struct slot) % 4096 == 0, "slots start on pages");

@@ -27,6 +27,14 @@ uint64_t sys_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t sys_thread_cpu_ns(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 int sys_random(void *out, size_t size)
 {
 	long n = sys_call3(SYS_getrandom, (long)out, (long)size, 1 /* GRND_NONBLOCK */);

@@ -62,6 +62,9 @@ void sys_unmap(void *at, size_t size);
 /* CLOCK_MONOTONIC in nanoseconds, through the vDSO. */
 uint64_t sys_now_ns(void);
 
+/* CPU time of the calling thread in nanoseconds. */
+uint64_t sys_thread_cpu_ns(void);
+
 /* Fills `size` random bytes from the kernel; 0 or -errno. */
 int sys_random(void *out, size_t size);
 

@@ -25,6 +25,7 @@ struct thread {
 	uintptr_t loop_call;  /* what stood there when the context was set */
 	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
 	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
+	uint32_t turns;     /* how often it has waited for events */
 	uint64_t random[4];
 	uint32_t tls; /* the encrypted session that a call is inside of, see tls.h; 0: none */
 	uintptr_t tls_frame; /* of that call's hook */
@@ -41,6 +42,8 @@ struct thread {
 	int libpq_error;       /* of the last connect in it; EINPROGRESS while nothing is known */
 	uint64_t repeat_hash;  /* of the last statement and its context, see call_stack.h */
 	uint32_t repeat_count; /* so many times in a row */
+	uint32_t published_epoch; /* process_epoch when `publishes` was decided, see published.h */
+	uint8_t publishes;
 };
 
 enum thread_waits {

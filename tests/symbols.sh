@@ -40,7 +40,10 @@ for name in add_env_cleanup_hook create_arraybuffer create_buffer create_externa
 	echo "napi_$name"
 done >"$work/weak"
 
-sort "$work/listed" "$work/addon" | comm -23 "$work/exported" - | refuse "exported, but not in $list"
+# Where profilers look for a thread's context: preload/published.h.
+echo otel_thread_ctx_v1 >"$work/data"
+
+sort "$work/listed" "$work/addon" "$work/data" | comm -23 "$work/exported" - | refuse "exported, but not in $list"
 comm -13 "$work/exported" "$work/addon" | refuse "not exported"
 nm -D --undefined-only "$lib" | awk '$1 == "w" && $2 ~ /^napi_/ { print $2 }' | sort | comm -3 - "$work/weak" |
 	refuse "of Node-API, in the library or in the list here alone"
