@@ -6,6 +6,7 @@
 
 #include "preload/attach.h"
 #include "preload/conf.h"
+#include "preload/late.h"
 #include "preload/published.h"
 #include "preload/ring.h"
 #include "preload/sys.h"
@@ -181,6 +182,8 @@ void exchange_drop(struct exchange *exchange)
 
 	if (exchange->kind == SPAN_SERVER)
 		unlist(exchange);
+	if (exchange->taken)
+		late_keep(exchange, exchange_reference(exchange));
 	if (!exchange->private_span && exchange->epoch == process_epoch)
 		atomic_store_explicit(&exchange->inflight->live, 0, memory_order_release);
 	return_span(exchange);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/conf.h"
+#include "preload/late.h"
 #include "preload/runtime.h"
 
 static int sampled_by_ratio(const uint8_t trace_id[16])
@@ -259,7 +260,8 @@ static int by_runtime(struct thread *self, struct exchange *exchange)
 		return 0;
 	exchange_identify(exchange, late->own.trace_id, late->own.span_id, late->own.flags,
 			  SPAN_LINK_CONTEXT);
-	make_request_id(self, exchange);
+	if (!late_find(late->reference, exchange) || !exchange->request_id_size)
+		make_request_id(self, exchange);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 #include "preload/conn.h"
 #include "preload/exchange.h"
 #include "preload/fd.h"
+#include "preload/late.h"
 #include "preload/runtime_take.h"
 #include "preload/thread.h"
 
@@ -13,6 +14,8 @@ _Static_assert(sizeof(struct runtime_context) == 40, "bridges copy it by words")
 
 void runtime_manage(struct runtime_context *current)
 {
+	/* Without memory for it late calls have request IDs of their own. */
+	late_init();
 	thread_self.last_read = 0;
 	thread_self.runtime = current;
 }

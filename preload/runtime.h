@@ -18,7 +18,7 @@
 /*
  * What a runtime keeps of a request. Plain bytes: to be copied, stored anywhere, and kept as long
  * as it likes. All zeros: none. A call that is made in it after the response has gone out still
- * finds its parent, by the IDs; it then has a request ID of its own and no tracestate.
+ * finds its parent, by the IDs; of the last thousands of requests also the rest (late.h).
  */
 struct runtime_context {
 	uint64_t reference;      /* of the server exchange, see exchange.h */

@@ -56,17 +56,16 @@ def old(front):
     return Runtime(front.name, front.start, front.kinds, front.proxy, front.exact, limit=front.concurrency)
 
 
-BRIDGE = "the rules alone are wrong here, and no bridge tells them better yet"
 NGINX = old(programs.FRONTS[0])
 RUNTIMES = [
     *[old(front) for front in programs.FRONTS if not front.name.startswith(("node", "aiohttp"))],
-    Runtime("node-http", node(), NODE, agent=True, pending=BRIDGE),
-    Runtime("node-express", node(server="express"), NODE, agent=True, pending=BRIDGE),
+    Runtime("node-http", node(), NODE, exact=True, agent=True),
+    Runtime("node-express", node(server="express"), NODE, exact=True, agent=True),
     # undici sends what waits in its pool when an answer makes room, and the agent takes that
     # answer's request for the caller.
-    Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], agent=True,
-            pending=BRIDGE, agent_fails=("pool",)),
-    Runtime("node-chain", node(), ["seq1"], chain=3, agent=True),
+    Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], exact=True, agent=True,
+            agent_fails=("pool",)),
+    Runtime("node-chain", node(), ["seq1"], chain=3, exact=True, agent=True),
     Runtime("aiohttp", python("front_aiohttp.py"), ASYNCIO),
     Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO),
     Runtime("fastapi", python("front_asgi.py"), ASYNCIO),

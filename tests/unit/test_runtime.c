@@ -16,6 +16,7 @@
 
 #define GET(path)  "GET " path " HTTP/1.1\r\nHost: x\r\n\r\n"
 #define POST(path) "POST " path " HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n"
+#define PARENT     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 #define OK         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 static struct runtime_context current;
@@ -90,6 +91,35 @@ static void assert_parent(const struct span *span, const struct runtime_context 
 	assert_memory_equal(span->trace_id, parent->own.trace_id, 16);
 	assert_memory_equal(span->parent_id, parent->own.span_id, 8);
 	assert_int_equal(span->link, SPAN_LINK_CONTEXT);
+}
+
+/* After thousands of others only the IDs that the runtime keeps are left. */
+static void the_oldest_requests_are_forgotten_but_for_their_trace(void **state)
+{
+	struct runtime_context one;
+	struct runtime_context other;
+	struct span span;
+
+	(void)state;
+	serve("GET /a HTTP/1.1\r\nHost: x\r\nX-Request-ID: old-1\r\n\r\n");
+	assert_int_equal(runtime_take(server, &one), 1);
+	respond();
+	for (int i = 0; i < 5000; i++) {
+		struct told told;
+
+		serve(GET("/b"));
+		assert_int_equal(runtime_take(server, &other), 1);
+		respond();
+		while (shim_next(slot, &told))
+			;
+	}
+	runtime_switch(&one);
+	send_text(GET("/late"));
+	kernel.out[kernel.size] = 0;
+	assert_null(strstr(kernel.out, "old-1"));
+	assert_non_null(strstr(kernel.out, "\r\nX-Request-ID: "));
+	span = answered();
+	assert_parent(&span, &one);
 }
 
 static void each_request_is_taken_once_and_in_order(void **state)
@@ -217,7 +247,8 @@ static void a_call_after_the_response_still_finds_its_parent(void **state)
 	struct span span;
 
 	(void)state;
-	serve(GET("/a"));
+	serve("GET /a HTTP/1.1\r\nHost: x\r\nX-Request-ID: late-1\r\n"
+	      "tracestate: a=b\r\ntraceparent: " PARENT "\r\n\r\n");
 	assert_int_equal(runtime_take(server, &one), 1);
 	respond();
 	serve(GET("/b"));
@@ -225,6 +256,9 @@ static void a_call_after_the_response_still_finds_its_parent(void **state)
 	runtime_switch(&one);
 	assert_int_equal(context_get(&thread_self), 0);
 	send_text(GET("/late"));
+	kernel.out[kernel.size] = 0;
+	assert_non_null(strstr(kernel.out, "\r\nX-Request-ID: late-1\r\n"));
+	assert_non_null(strstr(kernel.out, "\r\ntracestate: a=b\r\n"));
 	span = answered();
 	assert_parent(&span, &one);
 }
@@ -241,6 +275,7 @@ int main(void)
 		RUNTIME_TEST(who_had_the_connection_made_does_not_matter),
 		RUNTIME_TEST(a_request_with_the_same_target_is_no_hint),
 		RUNTIME_TEST(a_call_after_the_response_still_finds_its_parent),
+		RUNTIME_TEST(the_oldest_requests_are_forgotten_but_for_their_trace),
 	};
 
 	sending_start(__builtin_frame_address(0));
