@@ -6,7 +6,7 @@
 #include "exporter/console.h"
 #include "exporter/log.h"
 #include "exporter/otlp.h"
-#include "exporter/ship.h"
+#include "exporter/outlets.h"
 #include "exporter/store.h"
 
 #define MS_NS          1000000ull
@@ -14,19 +14,11 @@
 #define STORE_RETRY_NS (200 * MS_NS)
 #define PRUNE_NS       (15000 * MS_NS)
 
-#define SHIPS_MAX 8
-
 /* Bits of a batch's waiting_for. The first one holds it while it is being handed out. */
-#define TO_ALL     1u
-#define TO_STORE   2u
-#define TO_SHIP(n) (4u << (n))
-
-struct destination {
-	struct deliver *deliver;
-	struct ship *ship;
-	enum signal signal;
-	unsigned bit;
-};
+#define TO_ALL       1u
+#define TO_STORE     2u
+#define FIRST_OUTLET 4u
+_Static_assert(OUTLETS_MAX <= 30, "each outlet has a bit");
 
 struct deliver {
 	const struct settings *settings;
@@ -34,8 +26,7 @@ struct deliver {
 	deliver_safe safe;
 	void *context;
 	struct store *store;
-	struct destination ships[SHIPS_MAX];
-	unsigned ship_count;
+	struct outlets outlets;
 	struct arena arena;          /* of encoding */
 	struct batch *first, **last; /* oldest first */
 	size_t queued_spans;
@@ -97,56 +88,94 @@ static void write_store(struct deliver *deliver)
 	}
 }
 
-/* ---- collectors ----------------------------------------------------------------------------- */
+/* ---- collectors and files ------------------------------------------------------------------- */
 
 static void on_answer(void *context, struct batch *batch)
 {
-	struct destination *to = context;
+	struct outlet *outlet = context;
 
-	batch->waiting_for &= ~to->bit;
-	collect_answered(to->deliver);
+	batch->waiting_for &= ~outlet->bit;
+	collect_answered(outlet->owner);
 }
 
-static void open_ship(struct deliver *deliver, uv_loop_t *loop, enum signal signal)
+/* The next outlet of this signal that takes something new, from *index on. NULL: none. */
+static struct outlet *next_outlet(const struct deliver *deliver, enum signal signal,
+				  unsigned *index)
 {
-	struct destination *to = &deliver->ships[deliver->ship_count];
+	while (*index < OUTLETS_MAX) {
+		struct outlet *outlet = deliver->outlets.at[(*index)++];
 
-	to->ship = ship_new(loop, deliver->settings, deliver->drops, on_answer, to);
-	if (!to->ship) {
-		log_line(LOG_ERROR, "ship", "libcurl can't start, nothing is sent");
+		if (outlet && !outlet->retired && outlet->signal == signal)
+			return outlet;
+	}
+	return NULL;
+}
+
+/* What could not be encoded reaches nobody; files write and forget. */
+static void hand_to(struct deliver *deliver, struct outlet *outlet, struct payload *payload,
+		    struct batch *batch)
+{
+	int result = payload ? 0 : -ENOMEM;
+
+	if (result == 0 && outlet->file) {
+		if (file_write(outlet->file, payload) != 0 && batch)
+			drops_add(deliver->drops, DROPS_REFUSED, payload->items);
 		return;
 	}
-	to->deliver = deliver;
-	to->signal = signal;
-	to->bit = TO_SHIP(deliver->ship_count);
-	deliver->ship_count++;
+	if (batch)
+		batch->waiting_for |= outlet->bit;
+	if (result == 0)
+		result = ship_push(outlet->ship, payload, batch);
+	if (result == 0)
+		return;
+	log_line(LOG_ERROR, "deliver", "%s: no memory, %s are lost", outlet->name,
+		 otlp_signal_name(outlet->signal));
+	if (!batch)
+		return;
+	batch->waiting_for &= ~outlet->bit;
+	drops_add(deliver->drops, DROPS_MEMORY, batch->count);
 }
 
 static void send_batch(struct deliver *deliver, struct batch *batch)
 {
-	struct payload *payload;
+	struct payload *payload = NULL;
+	struct outlet *outlet;
+	int encoded = 0;
 
-	if (!deliver_takes(deliver, SIGNAL_TRACES)) {
-		if (deliver->settings->endpoint_enabled)
-			drops_add(deliver->drops, DROPS_REFUSED, batch->count);
-		return;
-	}
-	arena_reset(&deliver->arena);
-	payload = otlp_encode(&deliver->arena, batch);
-	if (!payload)
-		drops_add(deliver->drops, DROPS_MEMORY, batch->count);
-	for (unsigned i = 0; payload && i < deliver->ship_count; i++) {
-		struct destination *to = &deliver->ships[i];
-
-		if (to->signal != SIGNAL_TRACES)
+	for (unsigned i = 0; (outlet = next_outlet(deliver, SIGNAL_TRACES, &i));) {
+		if (!outlet->ship && !outlet->file) {
+			console_write(batch);
 			continue;
-		batch->waiting_for |= to->bit;
-		if (ship_push(to->ship, payload, batch) == 0)
-			continue;
-		batch->waiting_for &= ~to->bit;
-		drops_add(deliver->drops, DROPS_MEMORY, batch->count);
+		}
+		if (!encoded) {
+			arena_reset(&deliver->arena);
+			payload = otlp_encode(&deliver->arena, batch);
+			encoded = 1;
+		}
+		hand_to(deliver, outlet, payload, batch);
 	}
 	payload_put(payload);
+}
+
+/*
+ * The queue is full. Who waits for the oldest batch alone may let it wait: the rings are a buffer,
+ * too. But if others are done with it, it is let go.
+ */
+static void relieve(struct deliver *deliver)
+{
+	unsigned waiting = deliver->first ? deliver->first->waiting_for : 0;
+	struct outlet *outlet;
+	int alone = !deliver->store;
+
+	for (unsigned i = 0; (outlet = next_outlet(deliver, SIGNAL_TRACES, &i));)
+		if (!(waiting & outlet->bit))
+			alone = 0;
+	for (unsigned i = 0; i < OUTLETS_MAX; i++) {
+		outlet = deliver->outlets.at[i];
+		if (outlet && outlet->ship && (waiting & outlet->bit))
+			ship_relieve(outlet->ship, alone && !outlet->retired);
+	}
+	collect_answered(deliver);
 }
 
 /* ---- from outside --------------------------------------------------------------------------- */
@@ -163,49 +192,53 @@ struct deliver *deliver_new(uv_loop_t *loop, const struct settings *settings, st
 	deliver->safe = safe;
 	deliver->context = context;
 	deliver->last = &deliver->first;
+	deliver->outlets = (struct outlets){.loop = loop,
+					    .settings = settings,
+					    .drops = drops,
+					    .answered = on_answer,
+					    .owner = deliver};
 	arena_init(&deliver->arena);
 	open_store(deliver);
-	if (settings->endpoint_enabled)
-		open_ship(deliver, loop, SIGNAL_TRACES);
+	deliver_configure(deliver, &settings->destinations);
 	return deliver;
+}
+
+int deliver_configure(struct deliver *deliver, const struct destinations *destinations)
+{
+	return outlets_configure(&deliver->outlets, destinations, FIRST_OUTLET);
 }
 
 void deliver_batch(struct deliver *deliver, struct batch *batch)
 {
-	const struct settings *settings = deliver->settings;
-
 	*deliver->last = batch;
 	deliver->last = &batch->next;
 	deliver->queued_spans += batch->count;
 	batch->waiting_for = TO_ALL;
-	if (batch->count && !settings->disabled) {
-		if (settings->store_enabled)
+	if (batch->count && !deliver->settings->disabled) {
+		if (deliver->settings->store_enabled)
 			batch->waiting_for |= TO_STORE;
-		if (settings->exporter == EXPORTER_CONSOLE)
-			console_write(batch);
 		send_batch(deliver, batch);
 	}
 	batch->waiting_for &= ~TO_ALL;
 	write_store(deliver);
 	collect_answered(deliver);
+	if (!deliver_has_room(deliver))
+		relieve(deliver);
 }
 
 void deliver_payload(struct deliver *deliver, struct payload *payload)
 {
-	for (unsigned i = 0; i < deliver->ship_count; i++) {
-		struct destination *to = &deliver->ships[i];
+	struct outlet *outlet;
 
-		if (to->signal == payload->signal && ship_push(to->ship, payload, NULL) != 0)
-			log_line(LOG_ERROR, "ship", "no memory, a payload is lost");
-	}
+	for (unsigned i = 0; (outlet = next_outlet(deliver, payload->signal, &i));)
+		hand_to(deliver, outlet, payload, NULL);
 }
 
 int deliver_takes(const struct deliver *deliver, enum signal signal)
 {
-	for (unsigned i = 0; i < deliver->ship_count; i++)
-		if (deliver->ships[i].signal == signal)
-			return 1;
-	return 0;
+	unsigned index = 0;
+
+	return next_outlet(deliver, signal, &index) != NULL;
 }
 
 int deliver_has_room(const struct deliver *deliver)
@@ -215,14 +248,15 @@ int deliver_has_room(const struct deliver *deliver)
 
 uint64_t deliver_delay_ns(const struct deliver *deliver)
 {
-	const struct settings *settings = deliver->settings;
-	uint32_t delay_ms = settings->schedule_delay_ms;
-	/* A collector's own delay is kept by ship.c; people look at the others at once. */
-	int at_once = !deliver_takes(deliver, SIGNAL_TRACES) || settings->store_enabled ||
-		      settings->exporter == EXPORTER_CONSOLE;
+	uint32_t delay_ms = deliver->settings->schedule_delay_ms;
+	int at_once = deliver->store || !deliver_takes(deliver, SIGNAL_TRACES);
+	struct outlet *outlet;
 
 	if (deliver->flush)
 		return 0;
+	/* A collector's own delay is kept by ship.c; people look at the others at once. */
+	for (unsigned i = 0; (outlet = next_outlet(deliver, SIGNAL_TRACES, &i));)
+		at_once |= !outlet->ship;
 	if (at_once && delay_ms > STORE_DELAY_MS)
 		delay_ms = STORE_DELAY_MS;
 	return delay_ms * MS_NS;
@@ -232,6 +266,12 @@ void deliver_pass(struct deliver *deliver, uint64_t now_ns, uint64_t unix_ns)
 {
 	write_store(deliver);
 	collect_answered(deliver);
+	if (!deliver_has_room(deliver))
+		relieve(deliver);
+	for (unsigned i = 0; i < OUTLETS_MAX; i++)
+		if (deliver->outlets.at[i] && deliver->outlets.at[i]->ship)
+			ship_housekeep(deliver->outlets.at[i]->ship, unix_ns);
+	outlets_reap(&deliver->outlets);
 	if (deliver->store && now_ns - deliver->pruned_ns >= PRUNE_NS) {
 		store_prune(deliver->store, unix_ns);
 		deliver->pruned_ns = now_ns;
@@ -241,18 +281,48 @@ void deliver_pass(struct deliver *deliver, uint64_t now_ns, uint64_t unix_ns)
 void deliver_flush(struct deliver *deliver)
 {
 	deliver->flush = 1;
-	for (unsigned i = 0; i < deliver->ship_count; i++)
-		ship_flush(deliver->ships[i].ship);
+	for (unsigned i = 0; i < OUTLETS_MAX; i++)
+		if (deliver->outlets.at[i] && deliver->outlets.at[i]->ship)
+			ship_flush(deliver->outlets.at[i]->ship);
 }
 
 int deliver_is_idle(const struct deliver *deliver)
 {
-	for (unsigned i = 0; i < deliver->ship_count; i++)
-		if (ship_waiting(deliver->ships[i].ship))
+	for (unsigned i = 0; i < OUTLETS_MAX; i++) {
+		const struct outlet *outlet = deliver->outlets.at[i];
+
+		if (outlet && outlet->ship && ship_waiting(outlet->ship))
 			return 0;
+	}
 	return !deliver->first;
 }
 
+int deliver_stats(const struct deliver *deliver, unsigned index, struct deliver_stats *stats)
+{
+	const struct outlet *outlet = NULL;
+
+	for (unsigned i = 0; i < OUTLETS_MAX; i++)
+		if (deliver->outlets.at[i] && index-- == 0)
+			outlet = deliver->outlets.at[i];
+	if (!outlet)
+		return 0;
+	*stats = (struct deliver_stats){outlet->name, "stdout", outlet->kind, outlet->signal, {0}};
+	if (outlet->ship) {
+		stats->target = outlet->otlp->url;
+		ship_stats(outlet->ship, &stats->sent);
+	} else if (outlet->file) {
+		struct file_stats file;
+
+		file_stats(outlet->file, &file);
+		stats->target = outlet->path ? outlet->path : "stdout";
+		stats->sent.sent_items = file.sent_items;
+		stats->sent.sent_bytes = file.sent_bytes;
+		stats->sent.refused_items = file.failed_items;
+	}
+	return 1;
+}
+
+/* What no spool took is lost. */
 static void free_batches(struct deliver *deliver)
 {
 	while (deliver->first) {
@@ -266,10 +336,8 @@ static void free_batches(struct deliver *deliver)
 
 void deliver_close(struct deliver *deliver)
 {
+	outlets_close(&deliver->outlets);
 	free_batches(deliver);
-	/* A ship's own memory goes when its handles are closed; it calls nobody from here on. */
-	for (unsigned i = 0; i < deliver->ship_count; i++)
-		ship_close(deliver->ships[i].ship);
 	store_close(deliver->store);
 	arena_free(&deliver->arena);
 	free(deliver);

@@ -3,16 +3,19 @@
 #define TAGALONG_DELIVER_H
 
 /*
- * Batches go to the store, the console, and, encoded once as a payload, to each OTLP destination.
- * Their spans stay in the rings until all of them have answered. Runs on the loop's thread.
+ * Batches go to the store and, encoded once as a payload, to each collector and file. Their spans
+ * stay in the rings until all of them have answered. If one collector lags and others don't, it
+ * gets a queue of its own: beyond that it spools, or loses the oldest. Runs on the loop's thread.
  */
 
 #include <uv.h>
 
 #include "exporter/batch.h"
+#include "exporter/destinations.h"
 #include "exporter/drops.h"
 #include "exporter/payload.h"
 #include "exporter/settings.h"
+#include "exporter/ship.h"
 
 struct deliver;
 
@@ -51,6 +54,21 @@ void deliver_flush(struct deliver *deliver);
 
 /* 1 if all has been answered. */
 int deliver_is_idle(const struct deliver *deliver);
+
+/* Goes on with other destinations; the old ones get what was taken before. 0, or -ENOMEM: some of
+ * them could not be opened. */
+int deliver_configure(struct deliver *deliver, const struct destinations *destinations);
+
+struct deliver_stats {
+	const char *name;   /* of the destination; lives until the next deliver_configure */
+	const char *target; /* its URL or path, "stdout" */
+	enum destination_kind kind;
+	enum signal signal;
+	struct ship_stats sent; /* of a file or stdout: items and bytes sent, refused, lost alone */
+};
+
+/* Tells of each way out, `index` from 0 on. 1, or 0: there are no more. */
+int deliver_stats(const struct deliver *deliver, unsigned index, struct deliver_stats *stats);
 
 /* Counts what is not delivered, ends all handles on the loop and frees, once the loop has run. */
 void deliver_close(struct deliver *deliver);

@@ -17,7 +17,8 @@ static const char *const names[DROPS_COUNT] = {
 	[DROPS_DAMAGED] = "damaged",        [DROPS_MALFORMED] = "malformed",
 	[DROPS_MEMORY] = "memory",          [DROPS_STORE] = "store",
 	[DROPS_REFUSED] = "refused",        [DROPS_REJECTED] = "rejected",
-	[DROPS_TIMED_OUT] = "timed_out",    [DROPS_SHUTDOWN] = "shutdown",
+	[DROPS_TIMED_OUT] = "timed_out",    [DROPS_LAGGED] = "lagged",
+	[DROPS_SHUTDOWN] = "shutdown",
 };
 
 void drops_add(struct drops *drops, unsigned reason, uint64_t count)

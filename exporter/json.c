@@ -1,4 +1,4 @@
-/* json.c - attributes as a JSON object. */
+/* json.c - JSON text under construction, and attributes as an object. */
 #include "json.h"
 
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static char *reserve(struct json *json, size_t more)
 	return json->at + json->size;
 }
 
-static void put(struct json *json, const char *at, size_t size)
+void json_put(struct json *json, const char *at, size_t size)
 {
 	char *to = reserve(json, size);
 
@@ -57,7 +57,7 @@ static size_t escape(unsigned char byte, char *to)
 	return 6;
 }
 
-static void put_text(struct json *json, const char *at, size_t size)
+void json_put_text(struct json *json, const char *at, size_t size)
 {
 	char *to = reserve(json, size * 6 + 2);
 	char *begin = to;
@@ -75,7 +75,7 @@ static void put_text(struct json *json, const char *at, size_t size)
 	json->size += (size_t)(to - begin);
 }
 
-static void put_number(struct json *json, int64_t number)
+void json_put_number(struct json *json, int64_t number)
 {
 	uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
 	char digits[21];
@@ -87,46 +87,46 @@ static void put_number(struct json *json, int64_t number)
 	} while (left);
 	if (number < 0)
 		digits[--at] = '-';
-	put(json, digits + at, sizeof(digits) - at);
+	json_put(json, digits + at, sizeof(digits) - at);
 }
 
 static void put_attribute(struct json *json, const struct attribute *attribute)
 {
-	put_text(json, attribute->key, strlen(attribute->key));
-	put(json, ":", 1);
+	json_put_text(json, attribute->key, strlen(attribute->key));
+	json_put(json, ":", 1);
 	switch ((enum attribute_type)attribute->type) {
 	case ATTRIBUTE_TEXT:
-		put_text(json, attribute->text.at, attribute->text.size);
+		json_put_text(json, attribute->text.at, attribute->text.size);
 		break;
 	case ATTRIBUTE_TEXTS:
-		put(json, "[", 1);
-		put_text(json, attribute->text.at, attribute->text.size);
-		put(json, "]", 1);
+		json_put(json, "[", 1);
+		json_put_text(json, attribute->text.at, attribute->text.size);
+		json_put(json, "]", 1);
 		break;
 	case ATTRIBUTE_NUMBER:
-		put_number(json, attribute->number);
+		json_put_number(json, attribute->number);
 		break;
 	case ATTRIBUTE_BOOLEAN:
-		put(json, attribute->number ? "true" : "false", attribute->number ? 4 : 5);
+		json_put(json, attribute->number ? "true" : "false", attribute->number ? 4 : 5);
 		break;
 	}
 }
 
 static void put_attributes(struct json *json, const struct attribute *at, size_t count)
 {
-	put(json, "{", 1);
+	json_put(json, "{", 1);
 	for (size_t i = 0; i < count; i++) {
 		if (i)
-			put(json, ",", 1);
+			json_put(json, ",", 1);
 		put_attribute(json, &at[i]);
 	}
-	put(json, "}", 1);
+	json_put(json, "}", 1);
 }
 
 /* The NUL does not count. */
 static void terminate(struct json *json)
 {
-	put(json, "", 1);
+	json_put(json, "", 1);
 	if (!json->failed)
 		json->size--;
 }
@@ -140,22 +140,22 @@ void json_attributes(struct json *json, const struct attribute *at, size_t count
 
 static void put_string(struct json *json, const char *string)
 {
-	put(json, string, strlen(string));
+	json_put(json, string, strlen(string));
 }
 
 void json_events(struct json *json, const struct batch_event *at, size_t count)
 {
 	json->size = 0;
-	put(json, "[", 1);
+	json_put(json, "[", 1);
 	for (size_t i = 0; i < count; i++) {
 		put_string(json, i ? ",{\"time_unix_ns\":" : "{\"time_unix_ns\":");
-		put_number(json, (int64_t)at[i].time_unix_ns);
+		json_put_number(json, (int64_t)at[i].time_unix_ns);
 		put_string(json, ",\"name\":");
-		put_text(json, at[i].name, strlen(at[i].name));
+		json_put_text(json, at[i].name, strlen(at[i].name));
 		put_string(json, ",\"attributes\":");
 		put_attributes(json, at[i].attributes, at[i].attribute_count);
-		put(json, "}", 1);
+		json_put(json, "}", 1);
 	}
-	put(json, "]", 1);
+	json_put(json, "]", 1);
 	terminate(json);
 }

@@ -1,17 +1,16 @@
 /* post.c - one HTTP POST at a time to one URL, by libcurl on the event loop. */
 #include "post.h"
 
-#include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
-#define USER_AGENT "tagalong/" TAGALONG_VERSION " OTel-OTLP-Exporter-C/" TAGALONG_VERSION
-
-/* A request of 512 spans goes out in one or two calls; libcurl's own buffer takes six. */
-#define UPLOAD_BYTES (512L * 1024)
+#include "exporter/grpc.h"
+#include "exporter/post_configure.h"
+#include "exporter/text.h"
 
 struct post {
 	uv_loop_t *loop;
@@ -25,7 +24,9 @@ struct post {
 	uint8_t *body;
 	size_t size, room;
 	int too_large;
-	int64_t retry_after_s;
+	int grpc_status;
+	char grpc_message[256];
+	int64_t retry_after_ms;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -52,16 +53,60 @@ int64_t post_retry_after(const char *value, int64_t unix_now_s)
 	return date > unix_now_s ? date - unix_now_s : 0;
 }
 
+/* The value of a header line if that is its name, without the space around it. */
+static int is_header(const char *at, size_t size, const char *name, struct text *value)
+{
+	size_t length = strlen(name);
+
+	if (size <= length || at[length] != ':' || strncasecmp(at, name, length) != 0)
+		return 0;
+	at += length + 1;
+	size -= length + 1;
+	while (size && (*at == ' ' || *at == '\t'))
+		at++, size--;
+	while (size && strchr(" \t\r\n", at[size - 1]))
+		size--;
+	*value = (struct text){at, (uint32_t)size};
+	return 1;
+}
+
+static void forget_answer(struct post *post)
+{
+	post->size = 0;
+	post->grpc_status = -1;
+	post->grpc_message[0] = '\0';
+	post->retry_after_ms = -1;
+}
+
+static void note_grpc_message(struct post *post, struct text value)
+{
+	snprintf(post->grpc_message, sizeof(post->grpc_message), "%.*s", (int)value.size, value.at);
+	grpc_unescape(post->grpc_message);
+}
+
+/* Lines of the head and, over HTTP/2, of the trailers. */
 static size_t on_header(char *at, size_t one, size_t size, void *data)
 {
 	struct post *post = data;
-	char line[128];
+	struct text value;
+	char text[64];
 
 	(void)one;
-	if (size > 12 && size < sizeof(line) && strncasecmp(at, "retry-after:", 12) == 0) {
-		memcpy(line, at + 12, size - 12);
-		line[size - 12] = '\0';
-		post->retry_after_s = post_retry_after(line, time(NULL));
+	/* What came before, if anything did, was an interim answer. */
+	if (size > 5 && memcmp(at, "HTTP/", 5) == 0) {
+		forget_answer(post);
+	} else if (is_header(at, size, "retry-after", &value)) {
+		snprintf(text, sizeof(text), "%.*s", (int)value.size, value.at);
+		post->retry_after_ms = post_retry_after(text, time(NULL));
+		if (post->retry_after_ms > 0)
+			post->retry_after_ms *= 1000;
+	} else if (is_header(at, size, "grpc-status", &value)) {
+		snprintf(text, sizeof(text), "%.*s", (int)value.size, value.at);
+		post->grpc_status = (int)(strtoul(text, NULL, 10) & 0xffff);
+	} else if (is_header(at, size, "grpc-message", &value)) {
+		note_grpc_message(post, value);
+	} else if (is_header(at, size, "grpc-status-details-bin", &value)) {
+		post->retry_after_ms = grpc_retry_delay_ms(value.at, value.size);
 	}
 	return size;
 }
@@ -89,38 +134,29 @@ static size_t on_body(char *at, size_t one, size_t size, void *data)
 	return size;
 }
 
-static int is_retryable(CURLcode code)
+/* What the next try can't change. All else is the network's, or the collector's certificate's. */
+static int is_final(CURLcode code)
 {
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_CONNECT:
-	case CURLE_OPERATION_TIMEDOUT:
-	case CURLE_SEND_ERROR:
-	case CURLE_RECV_ERROR:
-	case CURLE_GOT_NOTHING:
-	case CURLE_PARTIAL_FILE:
-	case CURLE_SSL_CONNECT_ERROR:
-		return 1;
-	default:
-		return 0;
-	}
+	return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
+	       code == CURLE_WRITE_ERROR;
 }
 
 static void finish(struct post *post, CURLcode code)
 {
-	struct post_answer answer = {0};
+	struct post_answer answer = {.grpc_status = post->grpc_status,
+				     .grpc_message = post->grpc_message,
+				     .retry_after_ms = post->retry_after_ms,
+				     .body = post->body,
+				     .size = post->size};
 
 	curl_multi_remove_handle(post->multi, post->easy);
 	post->active = 0;
-	answer.retry_after_s = post->retry_after_s;
-	answer.body = post->body;
-	answer.size = post->size;
-	if (code == CURLE_OK) {
+	/* A stream that is reset behind its last line has been answered all the same. */
+	if (code == CURLE_OK || post->grpc_status >= 0) {
 		curl_easy_getinfo(post->easy, CURLINFO_RESPONSE_CODE, &answer.status);
 	} else {
 		answer.failed = 1;
-		answer.retryable = is_retryable(code);
+		answer.retryable = !is_final(code);
 		answer.error = post->error[0] ? post->error : curl_easy_strerror(code);
 		if (post->too_large)
 			answer.error = "the answer is larger than 4 MiB";
@@ -230,54 +266,15 @@ static int on_timer_change(CURLM *multi, long timeout_ms, void *data)
 	return 0;
 }
 
-static int add_header(struct post *post, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(post->headers, line);
-
-	if (!longer)
-		return -ENOMEM;
-	post->headers = longer;
-	return 0;
-}
-
-static int set_headers(struct post *post, const struct settings *settings)
-{
-	int result = add_header(post, "Content-Type: application/x-protobuf");
-
-	/* Large bodies would be held back for a second by servers that don't know the expectation.
-	 */
-	if (result == 0)
-		result = add_header(post, "Expect:");
-	if (result == 0 && settings->gzip)
-		result = add_header(post, "Content-Encoding: gzip");
-	for (unsigned i = 0; i < settings->header_count && result == 0; i++)
-		result = add_header(post, settings->headers[i]);
-	return result;
-}
-
-static void set_options(struct post *post, const struct settings *settings)
+static void set_callbacks(struct post *post)
 {
 	CURL *easy = post->easy;
 
-	curl_easy_setopt(easy, CURLOPT_URL, settings->endpoint);
-	curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, post->headers);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, post->error);
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)settings->request_timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(easy, CURLOPT_HEADERDATA, post);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, post);
-	if (settings->certificate)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, settings->certificate);
-	if (settings->client_certificate)
-		curl_easy_setopt(easy, CURLOPT_SSLCERT, settings->client_certificate);
-	if (settings->client_key)
-		curl_easy_setopt(easy, CURLOPT_SSLKEY, settings->client_key);
 	curl_multi_setopt(post->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
 	curl_multi_setopt(post->multi, CURLMOPT_SOCKETDATA, post);
 	curl_multi_setopt(post->multi, CURLMOPT_TIMERFUNCTION, on_timer_change);
@@ -293,7 +290,7 @@ static void free_all(struct post *post)
 	free(post);
 }
 
-struct post *post_new(uv_loop_t *loop, const struct settings *settings, post_done done,
+struct post *post_new(uv_loop_t *loop, const struct otlp_settings *otlp, post_done done,
 		      void *context)
 {
 	struct post *post = calloc(1, sizeof(*post));
@@ -307,11 +304,11 @@ struct post *post_new(uv_loop_t *loop, const struct settings *settings, post_don
 		post->multi = curl_multi_init();
 		post->easy = curl_easy_init();
 	}
-	if (!post->multi || !post->easy || set_headers(post, settings) != 0) {
+	if (!post->multi || !post->easy || post_configure(post->easy, &post->headers, otlp) != 0) {
 		free_all(post);
 		return NULL;
 	}
-	set_options(post, settings);
+	set_callbacks(post);
 	uv_timer_init(loop, &post->timer);
 	post->timer.data = post;
 	return post;
@@ -319,9 +316,8 @@ struct post *post_new(uv_loop_t *loop, const struct settings *settings, post_don
 
 int post_send(struct post *post, const uint8_t *body, size_t size)
 {
-	post->size = 0;
+	forget_answer(post);
 	post->too_large = 0;
-	post->retry_after_s = -1;
 	post->error[0] = '\0';
 	curl_easy_setopt(post->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
 	curl_easy_setopt(post->easy, CURLOPT_POSTFIELDS, body);

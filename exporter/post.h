@@ -6,26 +6,30 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "exporter/settings.h"
+#include "exporter/settings_otlp.h"
 
 #define POST_ANSWER_MAX (4u << 20) /* OTLP's recommended cap of a response */
 
 struct post;
 
 struct post_answer {
-	int failed;            /* no HTTP answer; `error` says why */
-	int retryable;         /* the failure is one of the network's */
-	const char *error;     /* one line */
-	long status;           /* HTTP */
-	int64_t retry_after_s; /* -1: not given */
+	int failed;             /* no answer; `error` says why */
+	int retryable;          /* the failure is one of the network's */
+	const char *error;      /* one line */
+	long status;            /* HTTP */
+	int grpc_status;        /* -1: none came */
+	char *grpc_message;     /* "" if none came */
+	int64_t retry_after_ms; /* Retry-After, or gRPC's RetryInfo; -1: not given */
 	const uint8_t *body;
 	size_t size;
 };
 
 typedef void (*post_done)(void *context, const struct post_answer *answer);
 
-/* NULL: no memory, or libcurl can't start. */
-struct post *post_new(uv_loop_t *loop, const struct settings *settings, post_done done,
+/* The settings are read here only. NULL: no memory, or libcurl can't start. Proxies are as
+ * libcurl's variables say: http_proxy, https_proxy, all_proxy, no_proxy.
+ */
+struct post *post_new(uv_loop_t *loop, const struct otlp_settings *otlp, post_done done,
 		      void *context);
 
 /* Sends `body`, which must live until done is called. 0, or -EIO. `done` isn't called from here. */

@@ -6,24 +6,15 @@
 
 #include <stdint.h>
 
+#include "exporter/destinations.h"
+
 #define SETTINGS_METHODS_MAX 32
-#define SETTINGS_HEADERS_MAX 32
 #define SETTINGS_NO_LIMIT    UINT32_MAX
 
-enum settings_exporter { EXPORTER_OTLP, EXPORTER_CONSOLE, EXPORTER_NONE };
-
 struct settings {
-	int disabled;         /* OTEL_SDK_DISABLED: drain and forget */
-	int endpoint_enabled; /* spans go to `endpoint` */
-	int store_enabled;    /* spans go to `store_path` */
-	enum settings_exporter exporter;
-
-	char *endpoint;                      /* whole URL of traces */
-	char *headers[SETTINGS_HEADERS_MAX]; /* "name: value" */
-	unsigned header_count;
-	int gzip;
-	char *certificate, *client_key, *client_certificate; /* files, or NULL */
-	uint32_t request_timeout_ms;                         /* one attempt; 0: no limit */
+	int disabled;      /* OTEL_SDK_DISABLED: drain and forget */
+	int store_enabled; /* spans go to `store_path` */
+	struct destinations destinations;
 	uint32_t export_timeout_ms; /* one batch with its retries; 0: none */
 
 	uint32_t schedule_delay_ms;

@@ -1,201 +1,131 @@
 /* ship.c - payloads of one signal to one collector: one request at a time, retried. */
 #include "ship.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <zlib.h>
 
 #include "exporter/log.h"
-#include "exporter/otlp.h"
 #include "exporter/post.h"
+#include "exporter/request.h"
+#include "exporter/verdict.h"
 
-#define MS_NS            1000000ull
-#define BACKOFF_FIRST_MS 1000u
-#define BACKOFF_MOST_MS  5000u
-#define REQUEST_MOST     (64u << 20) /* OTLP's recommended cap of a request */
-
-enum ship_result { SHIP_DONE, SHIP_RETRY, SHIP_DROP };
-
-struct entry {
-	struct payload *payload;
-	struct batch *batch; /* or NULL */
-};
+#define MS_NS              1000000ull
+#define BACKOFF_FIRST_MS   1000u
+#define BACKOFF_MOST_MS    5000u
+#define RETRY_AFTER_MOST_S 3600
+#define SILENCE_NS         (1000 * MS_NS) /* no answer for so long: something is wrong there */
+#define SPOOL_RETRY_NS     (1000 * MS_NS)
 
 struct ship {
 	uv_loop_t *loop;
 	uv_timer_t timer; /* until a payload is due, or a retry */
 	struct post *post;
-	const struct settings *settings;
-	struct drops *drops;
-	ship_answered answered;
-	void *context;
-	struct entry *queue; /* the first `sending` are in the request */
-	size_t count, room;
-	size_t sending;
-	struct arena arena; /* of the request */
-	const uint8_t *body;
-	size_t size;
-	uint64_t first_try_ns; /* of this request */
+	struct ship_options options;
+	struct outbox outbox;
+	struct request request;
+	struct ship_stats stats;
+	uint64_t first_try_ns, sent_ns; /* of this request */
 	unsigned tries;
 	uint64_t not_before_ns; /* the collector, or backoff, asks for silence until then */
-	int in_flight, flush;
+	int has_request, in_flight, flush;
 };
 
 static void try_send(struct ship *ship);
 
-static size_t items_of(const struct ship *ship, size_t payloads)
+static int has_spool(const struct ship *ship)
 {
-	size_t items = 0;
-
-	for (size_t i = 0; i < payloads; i++)
-		items += ship->queue[i].payload->items;
-	return items;
+	return ship->outbox.spool != NULL;
 }
 
-/* The payloads of the request leave the queue; there may be new ones behind them afterwards. */
-static void answer(struct ship *ship)
+static void count_drop(struct ship *ship, enum drops_reason reason, uint64_t items)
 {
-	size_t done = ship->sending;
+	if (ship->options.drops)
+		drops_add(ship->options.drops, reason, items);
+}
 
-	ship->sending = 0;
+static void count_lost(struct ship *ship)
+{
+	uint64_t more = ship->outbox.lost_items - ship->stats.lost_items;
+
+	if (!more)
+		return;
+	ship->stats.lost_items += more;
+	count_drop(ship, DROPS_LAGGED, more);
+}
+
+/* ---- the end of a request ------------------------------------------------------------------- */
+
+static void forget_request(struct ship *ship)
+{
+	ship->has_request = 0;
 	ship->tries = 0;
-	arena_reset(&ship->arena);
-	for (size_t i = 0; i < done; i++) {
-		struct entry entry = ship->queue[0];
+	request_reset(&ship->request);
+}
 
-		memmove(ship->queue, ship->queue + 1, --ship->count * sizeof(entry));
-		payload_put(entry.payload);
-		if (entry.batch)
-			ship->answered(ship->context, entry.batch);
+static void end_request(struct ship *ship)
+{
+	forget_request(ship);
+	outbox_done(&ship->outbox);
+}
+
+static void give_up(struct ship *ship, enum drops_reason reason)
+{
+	uint64_t items = outbox_held_items(&ship->outbox);
+
+	if (reason == DROPS_TIMED_OUT)
+		ship->stats.timed_out_items += items;
+	else
+		ship->stats.refused_items += items;
+	count_drop(ship, reason, items);
+	end_request(ship);
+}
+
+/*
+ * To disk, in order: what stands in the request as well, unless an answer may still come to it. A
+ * request from the spool stays: it is there already.
+ */
+static int spill(struct ship *ship)
+{
+	int result;
+
+	if (!has_spool(ship))
+		return -ENOENT;
+	if (ship->has_request && !ship->in_flight && spool_is_empty(ship->outbox.spool)) {
+		forget_request(ship);
+		outbox_unhold(&ship->outbox);
 	}
-}
-
-static void drop(struct ship *ship, enum drops_reason reason)
-{
-	drops_add(ship->drops, reason, items_of(ship, ship->sending));
-	answer(ship);
-}
-
-/* ---- the request ---------------------------------------------------------------------------- */
-
-static int compress_body(struct ship *ship)
-{
-	z_stream stream = {0};
-	uint8_t *out;
-	size_t room;
-	int code;
-
-	if (deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	room = deflateBound(&stream, ship->size);
-	out = arena_take(&ship->arena, room);
-	if (!out) {
-		deflateEnd(&stream);
-		return -ENOMEM;
-	}
-	stream.next_in = (uint8_t *)(uintptr_t)ship->body;
-	stream.avail_in = (unsigned)ship->size;
-	stream.next_out = out;
-	stream.avail_out = (unsigned)room;
-	code = deflate(&stream, Z_FINISH);
-	ship->body = out;
-	ship->size = stream.total_out;
-	deflateEnd(&stream);
-	return code == Z_STREAM_END ? 0 : -EIO;
-}
-
-/* Requests written one after the other are one request. */
-static int join(struct ship *ship)
-{
-	uint8_t *all;
-	size_t size = 0;
-
-	assert(ship->sending > 0);
-	for (size_t i = 0; i < ship->sending; i++)
-		size += ship->queue[i].payload->size;
-	if (size > REQUEST_MOST)
-		return -E2BIG;
-	ship->size = size;
-	ship->body = ship->queue[0].payload->bytes;
-	if (ship->sending == 1)
-		return 0;
-	all = arena_take(&ship->arena, size);
-	if (!all)
-		return -ENOMEM;
-	ship->body = all;
-	for (size_t i = 0; i < ship->sending; i++)
-		all = mempcpy(all, ship->queue[i].payload->bytes, ship->queue[i].payload->size);
-	return 0;
-}
-
-static int build(struct ship *ship)
-{
-	int result = join(ship);
-
-	if (result == 0 && ship->settings->gzip)
-		result = compress_body(ship);
+	result = outbox_spill(&ship->outbox);
+	if (result != 0)
+		log_line(LOG_WARN, "spool", "%s: can't be written: %s", ship->options.name,
+			 strerror(-result));
 	return result;
-}
-
-/* How many payloads from the front of the queue fit into one export. */
-static size_t gather(const struct ship *ship)
-{
-	size_t items = 0, count = 0;
-
-	while (count < ship->count) {
-		items += ship->queue[count].payload->items;
-		if (count && items > ship->settings->batch_spans)
-			break;
-		count++;
-	}
-	return count;
 }
 
 /* ---- the answer ----------------------------------------------------------------------------- */
 
-static enum ship_result accepted(struct ship *ship, const struct post_answer *from)
+static void accept_answer(struct ship *ship, const struct verdict *verdict)
 {
-	struct otlp_answer said;
+	uint64_t items = outbox_held_items(&ship->outbox);
+	uint64_t rejected = (uint64_t)verdict->rejected;
 
-	/* An unreadable body of a 2xx can't undo the success. */
-	if (otlp_answer_parse(from->body, from->size, &said) != 0)
-		return SHIP_DONE;
-	if (said.rejected > 0) {
-		uint64_t spans = items_of(ship, ship->sending);
-		uint64_t rejected = (uint64_t)said.rejected;
-
-		drops_add(ship->drops, DROPS_REJECTED, rejected < spans ? rejected : spans);
-		log_line(LOG_WARN, "ship", "the collector rejected spans=%lld: %s",
-			 (long long)said.rejected, said.message);
-	} else if (said.message[0]) {
-		log_line(LOG_WARN, "ship", "the collector says: %s", said.message);
+	if (rejected > items)
+		rejected = items;
+	ship->stats.sent_items += items - rejected;
+	ship->stats.sent_bytes += ship->request.size;
+	ship->stats.rejected_items += rejected;
+	if (rejected) {
+		count_drop(ship, DROPS_REJECTED, rejected);
+		log_line(LOG_WARN, "ship", "%s: the collector rejected %s=%llu: %s",
+			 ship->options.name,
+			 ship->options.otlp->signal == SIGNAL_TRACES ? "spans" : "items",
+			 (unsigned long long)rejected, verdict->text);
+	} else if (verdict->text[0]) {
+		log_line(LOG_WARN, "ship", "%s: the collector says: %s", ship->options.name,
+			 verdict->text);
 	}
-	return SHIP_DONE;
-}
-
-static enum ship_result judge(struct ship *ship, const struct post_answer *from)
-{
-	const char *endpoint = ship->settings->endpoint;
-	char said[256];
-
-	if (from->failed) {
-		log_line(LOG_WARN, "ship", "%s: %s%s", endpoint, from->error,
-			 from->retryable ? ", trying again" : "");
-		return from->retryable ? SHIP_RETRY : SHIP_DROP;
-	}
-	if (from->status >= 200 && from->status <= 299)
-		return accepted(ship, from);
-	otlp_status_text(from->body, from->size, said, sizeof(said));
-	if (from->status == 429 || (from->status >= 502 && from->status <= 504)) {
-		log_line(LOG_WARN, "ship", "%s: status=%ld %s, trying again", endpoint,
-			 from->status, said);
-		return SHIP_RETRY;
-	}
-	log_line(LOG_ERROR, "ship", "%s: status=%ld %s, not taken", endpoint, from->status, said);
-	return SHIP_DROP;
+	end_request(ship);
 }
 
 /* Full jitter: anything between nothing and a bound that doubles, so that many don't come at once.
@@ -212,36 +142,57 @@ static uint64_t backoff_ms(unsigned tries)
 	return random % (bound + 1);
 }
 
-static void plan_retry(struct ship *ship, const struct post_answer *from)
+static uint64_t wait_ns(const struct ship *ship, const struct verdict *verdict)
 {
-	uint64_t now = uv_hrtime();
-	uint64_t limit = ship->settings->export_timeout_ms * MS_NS;
-	uint64_t wait = backoff_ms(ship->tries) * MS_NS;
+	int64_t asked_ms = verdict->retry_after_ms;
 
-	if (from->retry_after_s >= 0)
-		wait = (uint64_t)(from->retry_after_s > 3600 ? 3600 : from->retry_after_s) * 1000 *
-		       MS_NS;
-	ship->tries++;
-	ship->not_before_ns = now + wait;
-	/* Waiting for the collector's time to come is no reason to keep a payload over its own
-	 * time.
-	 */
-	if (limit && ship->not_before_ns - ship->first_try_ns > limit)
-		drop(ship, DROPS_TIMED_OUT);
+	if (asked_ms < 0)
+		return backoff_ms(ship->tries) * MS_NS;
+	if (asked_ms > RETRY_AFTER_MOST_S * 1000ll)
+		asked_ms = RETRY_AFTER_MOST_S * 1000ll;
+	return (uint64_t)asked_ms * MS_NS;
 }
 
-static void on_answer(void *context, const struct post_answer *from)
+static void plan_retry(struct ship *ship, const struct verdict *verdict)
+{
+	uint64_t limit = ship->options.patience_ms * MS_NS;
+
+	ship->not_before_ns = uv_hrtime() + wait_ns(ship, verdict);
+	ship->tries++;
+	ship->stats.retries++;
+	/* Waiting for the collector's time to come is no reason to keep a payload over its own. */
+	if (ship->outbox.replayed || !limit || ship->not_before_ns - ship->first_try_ns <= limit)
+		return;
+	if (spill(ship) != 0)
+		give_up(ship, DROPS_TIMED_OUT);
+}
+
+static void tell(const struct ship *ship, const struct verdict *verdict)
+{
+	const char *space = verdict->status[0] && verdict->text[0] ? " " : "";
+	int again = verdict->is == VERDICT_RETRY;
+
+	log_line(again ? LOG_WARN : LOG_ERROR, "ship", "%s: %s%s%s, %s", ship->options.otlp->url,
+		 verdict->status, space, verdict->text, again ? "trying again" : "not taken");
+}
+
+static void on_answer(void *context, const struct post_answer *answer)
 {
 	struct ship *ship = context;
-	enum ship_result result = judge(ship, from);
+	struct verdict verdict;
 
+	verdict_of(&verdict, answer, ship->options.otlp->protocol);
 	ship->in_flight = 0;
-	if (result == SHIP_RETRY)
-		plan_retry(ship, from);
-	else if (result == SHIP_DROP)
-		drop(ship, DROPS_REFUSED);
-	else
-		answer(ship);
+	if (verdict.is == VERDICT_DONE) {
+		accept_answer(ship, &verdict);
+	} else {
+		ship->stats.failures++;
+		tell(ship, &verdict);
+		if (verdict.is == VERDICT_RETRY)
+			plan_retry(ship, &verdict);
+		else
+			give_up(ship, DROPS_REFUSED);
+	}
 	try_send(ship);
 }
 
@@ -255,40 +206,63 @@ static void on_timer(uv_timer_t *timer)
 static void wait_until(struct ship *ship, uint64_t when_ns)
 {
 	uint64_t now = uv_hrtime();
-	uint64_t wait_ns = when_ns > now ? when_ns - now : 0;
+	uint64_t wait = when_ns > now ? when_ns - now : 0;
 
-	uv_timer_start(&ship->timer, on_timer, wait_ns / MS_NS + 1, 0);
+	uv_timer_start(&ship->timer, on_timer, wait / MS_NS + 1, 0);
 }
 
-/* Monotonic time from which on the head of the queue is to be sent. */
+/* Monotonic time from which on the next request is to be sent. */
 static uint64_t due_ns(const struct ship *ship)
 {
-	uint64_t due =
-		ship->queue[0].payload->opened_ns + ship->settings->schedule_delay_ms * MS_NS;
+	const struct outbox *outbox = &ship->outbox;
+	uint64_t due = 0;
 
-	if (ship->flush || ship->sending ||
-	    items_of(ship, ship->count) >= ship->settings->batch_spans)
-		due = 0;
+	if (!ship->flush && !ship->has_request && outbox->count &&
+	    outbox_waiting_items(outbox) < ship->options.items &&
+	    (!outbox->spool || spool_is_empty(outbox->spool)))
+		due = outbox->queue[0].payload->opened_ns + ship->options.delay_ms * MS_NS;
 	return due > ship->not_before_ns ? due : ship->not_before_ns;
+}
+
+/* 1: there is a request to be sent. */
+static int make_request(struct ship *ship)
+{
+	int result = outbox_gather(&ship->outbox, ship->options.items);
+
+	if (result != 0) {
+		log_line(LOG_WARN, "spool", "%s: can't be read: %s", ship->options.name,
+			 strerror(-result));
+		ship->not_before_ns = uv_hrtime() + SPOOL_RETRY_NS;
+		wait_until(ship, ship->not_before_ns);
+		return 0;
+	}
+	if (!ship->outbox.gathered_count)
+		return 0;
+	ship->first_try_ns = uv_hrtime();
+	result = request_build(&ship->request, ship->options.otlp, ship->outbox.gathered,
+			       ship->outbox.gathered_count);
+	ship->has_request = 1;
+	if (result == 0)
+		return 1;
+	log_line(LOG_ERROR, "ship", "%s: can't make a request: %s", ship->options.name,
+		 strerror(-result));
+	give_up(ship, result == -ENOMEM ? DROPS_MEMORY : DROPS_REFUSED);
+	uv_timer_start(&ship->timer, on_timer, 1, 0);
+	return 0;
 }
 
 static void send_now(struct ship *ship)
 {
-	int result = 0;
-
-	if (ship->sending == 0) {
-		ship->sending = gather(ship);
-		ship->first_try_ns = uv_hrtime();
-		result = build(ship);
-	}
-	if (result == 0)
-		result = post_send(ship->post, ship->body, ship->size);
-	if (result == 0) {
+	if (!ship->has_request && !make_request(ship))
+		return;
+	if (post_send(ship->post, ship->request.body, ship->request.size) == 0) {
+		ship->stats.requests++;
+		ship->sent_ns = uv_hrtime();
 		ship->in_flight = 1;
 		return;
 	}
-	log_line(LOG_ERROR, "ship", "can't make a request: %s", strerror(-result));
-	drop(ship, result == -E2BIG ? DROPS_REFUSED : DROPS_MEMORY);
+	log_line(LOG_ERROR, "ship", "%s: libcurl can't send", ship->options.name);
+	give_up(ship, DROPS_MEMORY);
 	uv_timer_start(&ship->timer, on_timer, 1, 0);
 }
 
@@ -296,7 +270,7 @@ static void try_send(struct ship *ship)
 {
 	uint64_t due;
 
-	if (ship->in_flight || ship->count == 0)
+	if (ship->in_flight || (!ship->has_request && outbox_is_empty(&ship->outbox)))
 		return;
 	due = due_ns(ship);
 	/* uv_hrtime is CLOCK_MONOTONIC, as the times of payloads are. */
@@ -308,43 +282,38 @@ static void try_send(struct ship *ship)
 
 /* ---- from outside --------------------------------------------------------------------------- */
 
-struct ship *ship_new(uv_loop_t *loop, const struct settings *settings, struct drops *drops,
-		      ship_answered answered, void *context)
+struct ship *ship_new(uv_loop_t *loop, const struct ship_options *options, outbox_answered answered,
+		      void *context)
 {
 	struct ship *ship = calloc(1, sizeof(*ship));
 
-	if (!ship)
-		return NULL;
-	ship->loop = loop;
-	ship->settings = settings;
-	ship->drops = drops;
-	ship->answered = answered;
-	ship->context = context;
-	arena_init(&ship->arena);
-	ship->post = post_new(loop, settings, on_answer, ship);
-	if (!ship->post) {
+	if (ship)
+		ship->post = post_new(loop, options->otlp, on_answer, ship);
+	if (!ship || !ship->post) {
+		spool_close(options->spool);
 		free(ship);
 		return NULL;
 	}
+	ship->loop = loop;
+	ship->options = *options;
+	outbox_init(&ship->outbox, options->otlp->signal, answered, context);
+	ship->outbox.spool = options->spool;
+	request_init(&ship->request);
 	uv_timer_init(loop, &ship->timer);
 	ship->timer.data = ship;
+	/* What lay in the spool from before. */
+	uv_timer_start(&ship->timer, on_timer, 0, 0);
 	return ship;
 }
 
 int ship_push(struct ship *ship, struct payload *payload, struct batch *batch)
 {
-	if (ship->count == ship->room) {
-		size_t room = ship->room ? ship->room * 2 : 64;
-		struct entry *queue = realloc(ship->queue, room * sizeof(*queue));
+	int result = outbox_push(&ship->outbox, payload, batch);
 
-		if (!queue)
-			return -ENOMEM;
-		ship->queue = queue;
-		ship->room = room;
-	}
-	ship->queue[ship->count++] = (struct entry){payload_get(payload), batch};
-	try_send(ship);
-	return 0;
+	count_lost(ship);
+	if (result == 0)
+		try_send(ship);
+	return result;
 }
 
 void ship_flush(struct ship *ship)
@@ -353,19 +322,72 @@ void ship_flush(struct ship *ship)
 	try_send(ship);
 }
 
+/* It can't send now: it waits to try again, or for an answer that is long in coming. */
+static int is_stuck(const struct ship *ship)
+{
+	if (ship->in_flight)
+		return ship->tries || uv_hrtime() - ship->sent_ns > SILENCE_NS;
+	return ship->not_before_ns > uv_hrtime();
+}
+
+void ship_relieve(struct ship *ship, int alone)
+{
+	if (is_stuck(ship) && spill(ship) == 0)
+		return;
+	if (alone)
+		return;
+	outbox_release(&ship->outbox);
+	count_lost(ship);
+}
+
+void ship_housekeep(struct ship *ship, uint64_t unix_ns)
+{
+	if (!has_spool(ship))
+		return;
+	if (ship->flush && ship->outbox.count && is_stuck(ship))
+		spill(ship);
+	spool_housekeep(ship->outbox.spool, unix_ns);
+}
+
+int ship_reconfigure(struct ship *ship, const struct ship_options *options)
+{
+	struct post *post = post_new(ship->loop, options->otlp, on_answer, ship);
+
+	if (!post)
+		return -ENOMEM;
+	/* What is under way may arrive twice, rather than not at all. */
+	post_close(ship->post);
+	ship->post = post;
+	ship->options = *options;
+	ship->in_flight = 0;
+	ship->not_before_ns = 0;
+	if (ship->has_request) {
+		forget_request(ship);
+		outbox_unhold(&ship->outbox);
+	}
+	try_send(ship);
+	return 0;
+}
+
 size_t ship_waiting(const struct ship *ship)
 {
-	return ship->count;
+	return outbox_waiting(&ship->outbox);
+}
+
+void ship_stats(const struct ship *ship, struct ship_stats *stats)
+{
+	*stats = ship->stats;
+	stats->waiting_payloads = outbox_waiting(&ship->outbox);
+	stats->waiting_items = outbox_waiting_items(&ship->outbox);
+	if (has_spool(ship))
+		spool_stats(ship->outbox.spool, &stats->spool);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
 	struct ship *ship = handle->data;
 
-	for (size_t i = 0; i < ship->count; i++)
-		payload_put(ship->queue[i].payload);
-	arena_free(&ship->arena);
-	free(ship->queue);
+	request_fini(&ship->request);
 	free(ship);
 }
 
@@ -374,5 +396,9 @@ void ship_close(struct ship *ship)
 	if (!ship)
 		return;
 	post_close(ship->post);
+	ship->in_flight = 0;
+	if (ship->outbox.count)
+		spill(ship);
+	outbox_fini(&ship->outbox);
 	uv_close((uv_handle_t *)&ship->timer, on_closed);
 }

@@ -46,44 +46,10 @@ static void defaults_are_those_of_the_specification(void **state)
 	assert_int_equal(settings.export_timeout_ms, 30000);
 	assert_int_equal(settings.queue_spans, 2048);
 	assert_int_equal(settings.batch_spans, 512);
-	assert_int_equal(settings.request_timeout_ms, 10000);
 	assert_int_equal(settings.attribute_count_limit, 128);
 	assert_int_equal(settings.attribute_length_limit, SETTINGS_NO_LIMIT);
 	assert_int_equal(settings.method_count, 10);
-	assert_int_equal(settings.gzip, 0);
-	assert_int_equal(settings.endpoint_enabled, 0);
-}
-
-static void the_base_endpoint_gets_the_path_of_traces(void **state)
-{
-	(void)state;
-	read_with("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318");
-	assert_string_equal(settings.endpoint, "http://collector:4318/v1/traces");
-	assert_int_equal(settings.endpoint_enabled, 1);
-	assert_int_equal(settings.store_enabled, 0);
-	read_with("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector/otlp/");
-	assert_string_equal(settings.endpoint, "https://collector/otlp/v1/traces");
-}
-
-static void the_endpoint_of_traces_is_used_as_it_is(void **state)
-{
-	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://other:1", 1);
-	read_with("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318/mine");
-	assert_string_equal(settings.endpoint, "http://collector:4318/mine");
-	read_with("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://collector:4318");
-	assert_string_equal(settings.endpoint, "http://collector:4318/");
-}
-
-static void an_endpoint_that_is_no_url_becomes_the_default(void **state)
-{
-	static const char *const bad[] = {"collector:4318", "http://", "ftp://x", "http:///v1"};
-
-	(void)state;
-	for (size_t i = 0; i < 4; i++) {
-		read_with("OTEL_EXPORTER_OTLP_ENDPOINT", bad[i]);
-		assert_string_equal(settings.endpoint, "http://localhost:4318/v1/traces");
-	}
+	assert_int_equal(settings.destinations.count, 0);
 }
 
 static void an_empty_value_is_no_value(void **state)
@@ -91,7 +57,7 @@ static void an_empty_value_is_no_value(void **state)
 	(void)state;
 	setenv("OTEL_BSP_MAX_QUEUE_SIZE", "", 1);
 	read_with("OTEL_EXPORTER_OTLP_ENDPOINT", "");
-	assert_int_equal(settings.endpoint_enabled, 0);
+	assert_int_equal(settings.destinations.count, 0);
 	assert_int_equal(settings.queue_spans, 2048);
 }
 
@@ -124,19 +90,6 @@ static void specific_limits_beat_general_ones(void **state)
 	assert_int_equal(settings.attribute_count_limit, 9);
 }
 
-static void headers_are_decoded_and_checked(void **state)
-{
-	(void)state;
-	read_with("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20b%2Cc , x=1");
-	assert_int_equal(settings.header_count, 2);
-	assert_string_equal(settings.headers[0], "api-key: a b,c");
-	assert_string_equal(settings.headers[1], "x: 1");
-	read_with("OTEL_EXPORTER_OTLP_HEADERS", "good=1,evil=a%0d%0aX: y,b ad=1");
-	assert_int_equal(settings.header_count, 1);
-	read_with("OTEL_EXPORTER_OTLP_HEADERS", "noequals");
-	assert_int_equal(settings.header_count, 0);
-}
-
 static void true_is_the_only_true(void **state)
 {
 	(void)state;
@@ -152,7 +105,7 @@ static void an_exporter_of_none_sends_nothing_anywhere(void **state)
 	(void)state;
 	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318", 1);
 	read_with("OTEL_TRACES_EXPORTER", "none");
-	assert_int_equal(settings.endpoint_enabled, 0);
+	assert_false(destinations_take(&settings.destinations, SIGNAL_TRACES));
 	assert_int_equal(settings.store_enabled, 0);
 	read_with("TAGALONG_STORE", "/tmp/x.db");
 	assert_int_equal(settings.store_enabled, 1);
@@ -203,14 +156,10 @@ int main(void)
 #define SETTINGS_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		SETTINGS_TEST(defaults_are_those_of_the_specification),
-		SETTINGS_TEST(the_base_endpoint_gets_the_path_of_traces),
-		SETTINGS_TEST(the_endpoint_of_traces_is_used_as_it_is),
-		SETTINGS_TEST(an_endpoint_that_is_no_url_becomes_the_default),
 		SETTINGS_TEST(an_empty_value_is_no_value),
 		SETTINGS_TEST(bad_numbers_leave_the_default),
 		SETTINGS_TEST(a_batch_is_never_larger_than_the_queue),
 		SETTINGS_TEST(specific_limits_beat_general_ones),
-		SETTINGS_TEST(headers_are_decoded_and_checked),
 		SETTINGS_TEST(true_is_the_only_true),
 		SETTINGS_TEST(an_exporter_of_none_sends_nothing_anywhere),
 		SETTINGS_TEST(known_methods_can_be_replaced),
