@@ -165,12 +165,30 @@ BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/
 E2E_LIBS_libpq_client := -lpq
 E2E_LIBS_libpq_loop := -lpq
 E2E_LIBS_gnutls_client := -lgnutls
-PEERS := $(O)/node/installed $(O)/otel/installed $(O)/tests/java/Front.class $(E2E_C)
+# Front services on the event loops of C and C++, for the accuracy suite.
+LOOPS := $(addprefix $(O)/tests/accuracy/front_,libevent libuv libev asio)
+LOOP_LIBS_libevent := -levent
+LOOP_LIBS_libuv := -luv
+LOOP_LIBS_libev := -lev
+PEERS := $(O)/node/installed $(O)/otel/installed $(O)/tests/java/Front.class $(E2E_C) $(LOOPS)
 
 $(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
 	@mkdir -p $(@D)
 	@echo "  TEST    $<"
 	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< $(E2E_LIBS_$*) -lpthread
+
+$(O)/tests/accuracy/loop_front.o: tests/accuracy/programs/loop_front.c tests/accuracy/programs/loop.h $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(COMMON) -c -o $@ $<
+
+$(O)/tests/accuracy/front_asio: tests/accuracy/programs/front_asio.cc $(O)/tests/accuracy/loop_front.o
+	@echo "  TEST    $<"
+	$(Q)$(CXX) $(CFLAGS) -std=gnu++17 -o $@ $^ -lpthread
+
+$(O)/tests/accuracy/front_%: tests/accuracy/programs/front_%.c $(O)/tests/accuracy/loop_front.o
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $^ $(LOOP_LIBS_$*)
 
 $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	@mkdir -p $(@D)

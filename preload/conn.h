@@ -49,6 +49,7 @@ struct conn {
 	uint8_t connecting;   /* connect() was called, nothing sent or received yet */
 	uint8_t used;         /* a request has been sent or read */
 	uint8_t addressed;    /* peer and local are filled in */
+	uint8_t deferred;     /* an event loop was asked to tell when it can be written to */
 	uint8_t replacing;    /* bytes that are out already include our span ID, or a part of it */
 	uint32_t database;    /* client: of the pool, see database.h; 0: HTTP, if anything */
 	uint32_t first, last; /* exchanges in flight, oldest first */

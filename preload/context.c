@@ -9,6 +9,8 @@
 
 /* As far above the current frame as a loop's frame is looked for: the default stack limit. */
 #define STACK_REACH (8u << 20)
+/* As far from each other as two calls of one function are taken to be, in bytes of its code. */
+#define CODE_REACH (16u << 10)
 
 static uintptr_t main_stack_top;
 
@@ -83,9 +85,24 @@ void context_read(struct thread *self, uint64_t context, int is_next)
 		context_set(self, is_next ? context : 0, SPAN_LINK_CONTEXT, 0);
 }
 
+/*
+ * Whether the loop calls its handlers from the very frame that it waits in, as those of libuv and
+ * nginx do: only then it is seen when one handler has ended and another, perhaps a timer's, runs.
+ */
+static int calls_directly(const struct thread *self)
+{
+	uintptr_t apart = self->loop_call - self->loop_return;
+
+	return self->loop_slot && self->loop_call && (apart < CODE_REACH || -apart < CODE_REACH);
+}
+
 uint8_t context_link(const struct thread *self)
 {
-	return self->runtime ? (uint8_t)SPAN_LINK_CONTEXT : self->link;
+	if (self->runtime)
+		return SPAN_LINK_CONTEXT;
+	if (self->link < SPAN_LINK_GUESSES && self->waits == THREAD_LOOPS && !calls_directly(self))
+		return SPAN_LINK_GUESS_TURN;
+	return self->link;
 }
 
 uint64_t context_get(struct thread *self)
@@ -112,6 +129,7 @@ void context_wait(struct thread *self, void *frame, enum thread_waits waits)
 		uintptr_t slot = (uintptr_t)((uintptr_t *)frame + 1);
 
 		self->loop_slot = slot < context_stack_top() ? (uintptr_t *)slot : NULL;
+		self->loop_return = *(uintptr_t *)slot;
 	}
 #else
 	(void)frame;

@@ -122,7 +122,7 @@ static uint64_t conn_reference(const struct conn *conn)
 static enum span_link current_link(struct thread *self, const struct conn *conn)
 {
 	if (context_link(self) >= SPAN_LINK_GUESSES)
-		return self->link;
+		return (enum span_link)context_link(self);
 	if (!self->runtime && self->waits == THREAD_LOOPS &&
 	    self->reply_from == conn_reference(conn))
 		return SPAN_LINK_GUESS_REUSED;
@@ -131,7 +131,8 @@ static enum span_link current_link(struct thread *self, const struct conn *conn)
 
 /*
  * By connect(), on a connection's first request, else by the thread; 0: none. A runtime knows who
- * sends it, which need not be who had the connection made for a pool.
+ * sends it, which need not be who had the connection made for a pool. What waited until the
+ * connection could be written to is sent in a turn of its own: there the rules know nobody.
  */
 static uint64_t context_for(struct thread *self, const struct conn *conn, enum span_link *link)
 {
@@ -143,6 +144,8 @@ static uint64_t context_for(struct thread *self, const struct conn *conn, enum s
 								: SPAN_LINK_CONNECT;
 		return conn->connect_context;
 	}
+	if (!self->runtime && conn->deferred && self->waits != THREAD_CALLS)
+		return 0;
 	context = context_get(self);
 	if (context)
 		*link = current_link(self, conn);
@@ -256,9 +259,7 @@ void message_reply_context(struct thread *self, struct conn *conn)
 {
 	struct exchange *exchange = conn_first(conn);
 
-	if (!exchange)
-		return;
-	if (exchange->parent)
+	if (exchange && exchange->parent)
 		context_set(self, exchange->parent,
 			    exchange->link >= SPAN_LINK_GUESSES ? SPAN_LINK_GUESS_INHERITED
 								: SPAN_LINK_CONTEXT,

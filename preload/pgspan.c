@@ -34,7 +34,7 @@ static uint64_t context_for(struct thread *self, const struct pgconn *state, enu
 	}
 	context = context_get(self);
 	if (context && context_link(self) >= SPAN_LINK_GUESSES)
-		*link = self->link;
+		*link = (enum span_link)context_link(self);
 	else if (!self->runtime && state && self->waits == THREAD_LOOPS &&
 		 self->reply_from == state->owner)
 		*link = SPAN_LINK_GUESS_REUSED;

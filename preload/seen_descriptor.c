@@ -59,6 +59,9 @@ static void accepted(int listener, int fd)
 	if (!self)
 		return;
 	fd_accepted(listener, fd);
+	/* A loop's turn for a client that has not asked anything yet. */
+	if (self->waits != THREAD_CALLS)
+		context_set(self, 0, 0, 0);
 	thread_leave(self);
 }
 

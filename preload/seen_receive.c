@@ -4,10 +4,24 @@
 
 #include "preload/conn.h"
 #include "preload/context.h"
+#include "preload/exchange.h"
 #include "preload/fd.h"
 #include "preload/hook.h"
+#include "preload/message.h"
 #include "preload/stream.h"
 #include "preload/thread.h"
+
+/* A connection's end is read: an event loop works for whoever uses it, or for nobody. */
+static void its_turn(struct thread *self, struct conn *conn)
+{
+	if (self->waits == THREAD_CALLS)
+		return;
+	if (conn->role == ROLE_CLIENT)
+		message_reply_context(self, conn);
+	else
+		context_set(self, conn->first ? exchange_reference(conn_first(conn)) : 0,
+			    SPAN_LINK_CONTEXT, 0);
+}
 
 /* A failed read: the end of all that is in flight, or, on a connection being made, a sign of life.
  */
@@ -18,12 +32,15 @@ static void read_failed(struct thread *self, struct conn *conn, int error)
 			context_set(self, conn->connect_context, conn->connect_link, 0);
 		return;
 	}
-	if (conn_is_over(error))
-		conn_fail(conn, conn_failure_of(error), error);
+	if (!conn_is_over(error))
+		return;
+	its_turn(self, conn);
+	conn_fail(conn, conn_failure_of(error), error);
 }
 
-static void read_ended(struct conn *conn)
+static void read_ended(struct thread *self, struct conn *conn)
 {
+	its_turn(self, conn);
 	conn_eof(conn, &conn->in);
 	/* A server may still answer a client that has only finished sending. */
 	if (conn->role == ROLE_CLIENT)
@@ -48,7 +65,7 @@ static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, in
 		else if (size > 0)
 			stream_bytes(self, conn, fd, STREAM_IN, iov, count, (size_t)size);
 		else if (size == 0)
-			read_ended(conn);
+			read_ended(self, conn);
 		else
 			read_failed(self, conn, error);
 		if (conn->role == ROLE_OPAQUE) {

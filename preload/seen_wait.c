@@ -44,6 +44,26 @@ void wait_epoll_pwait2(void *frame, int fd, struct epoll_event *events, int coun
 }
 
 /*
+ * A loop that is told of a connection's room for bytes may send them then, in a turn that belongs
+ * to none of the requests that were read in it. With edges all loops ask for both, whatever they
+ * do.
+ */
+void after_epoll_ctl(int result, int set, int operation, int fd, struct epoll_event *event)
+{
+	struct thread *self = result ? NULL : thread_enter();
+	struct conn *conn;
+
+	(void)set;
+	if (!self)
+		return;
+	conn = fd_known_connection(fd);
+	if (conn)
+		conn->deferred = operation != EPOLL_CTL_DEL && event &&
+				 (event->events & (EPOLLOUT | EPOLLET)) == EPOLLOUT;
+	thread_leave(self);
+}
+
+/*
  * poll and select inside a request look alike to those of a server's loop, but for what is in the
  * set: a listener, or two connections that requests came in on.
  */
@@ -52,23 +72,25 @@ struct look {
 	uint32_t listeners;
 };
 
-static void look_at(struct look *look, int fd)
+static void look_at(struct look *look, int fd, int room)
 {
-	const struct conn *conn;
+	struct conn *conn;
 
 	if (fd < 0 || fd_ignored(fd))
 		return;
 	conn = fd_known_connection(fd);
-	if (conn)
+	if (conn) {
 		look->servers += conn->role == ROLE_SERVER;
-	else
+		conn->deferred = room != 0;
+	} else {
 		look->listeners += fd_classify(fd) == FD_LISTENER;
+	}
 }
 
 static void waited(struct thread *self, void *frame, const struct look *look)
 {
 	if (look->listeners || look->servers >= 2)
-		context_wait(self, frame, THREAD_SELECTS);
+		context_wait(self, frame, look->servers >= 2 ? THREAD_LOOPS : THREAD_SELECTS);
 }
 
 void wait_poll(void *frame, struct pollfd *fds, nfds_t count, int timeout)
@@ -80,7 +102,7 @@ void wait_poll(void *frame, struct pollfd *fds, nfds_t count, int timeout)
 	if (!self)
 		return;
 	for (nfds_t i = 0; i < count && i < LOOKED_AT; i++)
-		look_at(&look, fds[i].fd);
+		look_at(&look, fds[i].fd, fds[i].events & POLLOUT);
 	waited(self, frame, &look);
 	thread_leave(self);
 }
@@ -114,14 +136,13 @@ void wait_select(void *frame, int count, fd_set *in, fd_set *out, fd_set *other,
 	struct thread *self = in ? thread_enter() : NULL;
 	struct look look = {0};
 
-	(void)out;
 	(void)other;
 	(void)timeout;
 	if (!self)
 		return;
 	for (int fd = 0; fd < count && fd < FD_SETSIZE; fd++)
 		if (in->fds_bits[fd / NFDBITS] & (fd_mask)(1ul << fd % NFDBITS))
-			look_at(&look, fd);
+			look_at(&look, fd, out && FD_ISSET(fd, out));
 	waited(self, frame, &look);
 	thread_leave(self);
 }

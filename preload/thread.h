@@ -22,7 +22,8 @@ struct thread {
 	uint64_t context; /* current context, see context.h; 0: none */
 	uint64_t reply_from;  /* the connection whose reply made it current, 0: another reason */
 	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
-	uintptr_t loop_call;  /* what stood there when the context was set */
+	uintptr_t loop_return; /* what stood there when the loop waited: within its own code */
+	uintptr_t loop_call;   /* what stood there when the context was set */
 	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
 	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
 	uint32_t turns;     /* how often it has waited for events */
@@ -48,8 +49,8 @@ struct thread {
 
 enum thread_waits {
 	THREAD_CALLS,   /* does one thing after the other */
-	THREAD_SELECTS, /* polls a listener or several server connections */
-	THREAD_LOOPS,   /* has entered epoll_wait */
+	THREAD_SELECTS, /* polls a listener */
+	THREAD_LOOPS,   /* has entered epoll_wait, or polls several server connections */
 };
 
 extern __thread struct thread thread_self __attribute__((visibility("hidden")));

@@ -37,6 +37,8 @@ NODE = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "h
         "postgres", "redis", "shared"]
 ASYNCIO = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "handoff", "thread", "executor",
            "worker", "postgres", "redis", "shared"]
+LOOP = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "gone", "new", "parallel", "fan",
+        "timer", "pool"]
 
 
 def node(server="http", client="http", **env):
@@ -49,6 +51,10 @@ def python(script, **env):
     def start(machine, port, backend):
         return ["/usr/bin/python3", PROGRAMS / script], env
     return start
+
+
+def loop(library, **env):
+    return lambda machine, port, backend: ([machine_module.BUILD / "tests" / "accuracy" / f"front_{library}"], env)
 
 
 def old(front):
@@ -70,6 +76,9 @@ RUNTIMES = [
     Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO),
     Runtime("fastapi", python("front_asgi.py"), ASYNCIO),
     Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO),
+    *[Runtime(name, loop(name), LOOP) for name in ("libevent", "libuv", "libev", "asio")],
+    Runtime("libevent-poll", loop("libevent", EVENT_NOEPOLL="1"), LOOP),
+    Runtime("libev-select", loop("libev", LIBEV_FLAGS="1"), LOOP),
     Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3),
 ]
 

@@ -132,6 +132,52 @@ static NOINLINE void on_readable(uint64_t context)
 	__asm__ volatile("" ::: "memory");
 }
 
+static uint8_t seen_link;
+
+static NOINLINE void poll_once(void)
+{
+	/* The frame that the loop waits in is gone before a handler runs. */
+	volatile char deeper[256];
+
+	deeper[0] = 0;
+	wait_for_events();
+	deeper[1] = deeper[0];
+}
+
+static NOINLINE void dispatch_elsewhere(uint64_t context)
+{
+	poll_once();
+	read_request(context);
+	seen_link = context_link(&thread_self);
+	__asm__ volatile("" ::: "memory");
+}
+
+static NOINLINE void dispatch_here(uint64_t context)
+{
+	wait_for_events();
+	read_request(context);
+	seen_link = context_link(&thread_self);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void where_turns_cannot_be_told_apart_a_link_is_a_guess(void **state)
+{
+	uint64_t context = new_context();
+
+	(void)state;
+	dispatch_elsewhere(context);
+	assert_int_equal(seen_link, SPAN_LINK_GUESS_TURN);
+	context_set(&thread_self, context, SPAN_LINK_GUESS_THREAD, 0);
+	assert_int_equal(context_link(&thread_self), SPAN_LINK_GUESS_THREAD);
+#ifdef __x86_64__
+	dispatch_here(context);
+	assert_int_equal(seen_link, SPAN_LINK_CONTEXT);
+#else
+	(void)dispatch_here;
+#endif
+	end_context(context);
+}
+
 static NOINLINE void on_timer(void)
 {
 	seen[1] = look();
@@ -277,6 +323,7 @@ int main(int argc, char **argv)
 		CONTEXT_TEST(waiting_clears_whatever_the_kind),
 		CONTEXT_TEST(a_wake_up_clears_only_in_loops),
 		CONTEXT_TEST(a_loops_context_holds_while_its_callback_runs_and_no_longer),
+		CONTEXT_TEST(where_turns_cannot_be_told_apart_a_link_is_a_guess),
 		CONTEXT_TEST(it_is_so_on_every_thread),
 		CONTEXT_TEST(a_thread_is_born_into_its_creators_context),
 		CONTEXT_TEST(without_a_context_there_is_nothing_to_hand_on),

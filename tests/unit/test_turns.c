@@ -1,0 +1,181 @@
+/* test_turns.c - an event loop's turns: whom a request belongs to that is sent in one. */
+#include "tests/unit/shim_told.h"
+/* Above what it needs: the hooks' prototypes. */
+#include "tests/unit/sending_test.h"
+
+#include <unistd.h>
+
+#include "preload/context.h"
+
+/* Never fd here. */
+int (*real_connect)(int, const struct sockaddr *, socklen_t);
+int (*real_dup2)(int, int);
+int (*real_dup3)(int, int, int);
+
+static int server; /* fd is a client's connection of the same loop */
+
+static const char asked[] = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+static const char asks[] = "GET /b HTTP/1.1\r\nHost: y\r\n\r\n";
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+static void read_on(int from, const char *text)
+{
+	after_read((ssize_t)strlen(text), from, (void *)text, strlen(text));
+}
+
+static void call(void)
+{
+	assert_int_equal(around_send(fd, asks, sizeof(asks) - 1, 0), sizeof(asks) - 1);
+}
+
+static const struct exchange *made(void)
+{
+	return conn_first(fd_known_connection(fd));
+}
+
+/* In a loop, whose frame is not known, after one call for nobody. */
+static int begin(void **state)
+{
+	(void)state;
+	fresh_kernel(MOST, MOST);
+	server = socket(AF_INET, SOCK_STREAM, 0);
+	after_socket(server, AF_INET, SOCK_STREAM, 0);
+	thread_self.waits = THREAD_LOOPS;
+	thread_self.loop_slot = NULL;
+	call();
+	read_on(fd, answer);
+	assert_null(made());
+	return 0;
+}
+
+static int end(void **state)
+{
+	before_close(server);
+	close(server);
+	thread_self.waits = THREAD_CALLS;
+	return tear_down(state);
+}
+
+static void what_is_sent_in_the_turn_of_a_request_is_a_guess(void **state)
+{
+	(void)state;
+	read_on(server, asked);
+	call();
+	assert_true(made()->parent);
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_TURN);
+}
+
+static void what_waited_for_room_belongs_to_nobody(void **state)
+{
+	struct epoll_event told = {.events = EPOLLIN | EPOLLOUT};
+
+	(void)state;
+	after_epoll_ctl(0, 3, EPOLL_CTL_MOD, fd, &told);
+	read_on(server, asked);
+	call();
+	assert_int_equal(made()->parent, 0);
+}
+
+static void room_that_is_no_longer_asked_for_does_not_matter(void **state)
+{
+	static const struct {
+		int operation, result;
+		uint32_t events;
+	} rows[] = {
+		{EPOLL_CTL_MOD, 0, EPOLLIN},
+		{EPOLL_CTL_DEL, 0, EPOLLOUT},
+		{EPOLL_CTL_MOD, 0, EPOLLIN | EPOLLOUT | EPOLLET},
+	};
+	struct epoll_event told = {.events = EPOLLOUT};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct epoll_event then = {.events = rows[i].events};
+
+		after_epoll_ctl(0, 3, EPOLL_CTL_ADD, fd, &told);
+		after_epoll_ctl(0, 3, rows[i].operation, fd, &then);
+		assert_int_equal(fd_known_connection(fd)->deferred, 0);
+	}
+	after_epoll_ctl(-1, 3, EPOLL_CTL_ADD, fd, &told);
+	assert_int_equal(fd_known_connection(fd)->deferred, 0);
+}
+
+static void a_poll_that_asks_for_room_is_as_good(void **state)
+{
+	struct pollfd set[] = {{fd, POLLIN | POLLOUT, 0}, {server, POLLIN, 0}};
+
+	(void)state;
+	wait_poll(__builtin_frame_address(0), set, 2, 0);
+	read_on(server, asked);
+	call();
+	assert_int_equal(made()->parent, 0);
+}
+
+static void the_end_of_a_connection_ends_the_turn_of_a_request(void **state)
+{
+	(void)state;
+	read_on(server, asked);
+	assert_int_not_equal(context_get(&thread_self), 0);
+	after_read(0, fd, (char[1]){0}, 1);
+	assert_int_equal(context_get(&thread_self), 0);
+}
+
+static void the_end_of_a_call_is_the_turn_of_who_made_it(void **state)
+{
+	uint64_t context;
+
+	(void)state;
+	read_on(server, asked);
+	context = context_get(&thread_self);
+	call();
+	context_set(&thread_self, 0, 0, 0);
+	errno = ECONNRESET;
+	after_read(-1, fd, (char[1]){0}, 1);
+	assert_int_equal(context_get(&thread_self), context);
+}
+
+static void a_connection_that_is_accepted_begins_a_turn(void **state)
+{
+	int accepted = socket(AF_INET, SOCK_STREAM, 0);
+
+	(void)state;
+	read_on(server, asked);
+	after_accept(accepted, 3, NULL, NULL);
+	assert_int_equal(context_get(&thread_self), 0);
+	close(accepted);
+}
+
+/* One thing after the other: then there are no turns. */
+static void a_thread_that_is_no_loop_keeps_its_request(void **state)
+{
+	struct epoll_event told = {.events = EPOLLOUT};
+
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	read_on(server, asked);
+	after_epoll_ctl(0, 3, EPOLL_CTL_ADD, fd, &told);
+	call();
+	assert_true(made()->parent);
+	assert_int_equal(made()->link, SPAN_LINK_CONTEXT);
+	after_read(0, fd, (char[1]){0}, 1);
+	assert_int_not_equal(context_get(&thread_self), 0);
+}
+
+#define TURN_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TURN_TEST(what_is_sent_in_the_turn_of_a_request_is_a_guess),
+		TURN_TEST(what_waited_for_room_belongs_to_nobody),
+		TURN_TEST(room_that_is_no_longer_asked_for_does_not_matter),
+		TURN_TEST(a_poll_that_asks_for_room_is_as_good),
+		TURN_TEST(the_end_of_a_connection_ends_the_turn_of_a_request),
+		TURN_TEST(the_end_of_a_call_is_the_turn_of_who_made_it),
+		TURN_TEST(a_connection_that_is_accepted_begins_a_turn),
+		TURN_TEST(a_thread_that_is_no_loop_keeps_its_request),
+	};
+
+	sending_start(__builtin_frame_address(0));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
