@@ -16,7 +16,7 @@ static __always_inline int begin_request(__u64 request)
 		return 0;
 	struct socket_state state = {.process = thread->process,
 				     .since_ns = bpf_ktime_get_ns(),
-				     .thread = by_thread ? tid : 0};
+				     .thread = thread->key_thread};
 	if (bpf_map_update_elem(&requests, &request, &state, BPF_ANY) < 0)
 		count_lost(LOST_REQUESTS);
 	return 0;

@@ -110,6 +110,8 @@ struct probe_thread {
 	__u8 wait;
 	__u8 known; /* it was seen at the border of the kernel, so enter_ns is right */
 	__u32 stack;
+	__u32 key_thread; /* its tid if threads are told apart, else 0 */
+	__u32 reserved;
 	__u64 registers[8]; /* while it is blocked: rip, rsp, rbp, rbx, r12, r13, r14, r15 */
 };
 

@@ -64,6 +64,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	if (tid == old_tid)
 		return 0;
 	struct probe_thread moved = *thread;
+	moved.key_thread = by_thread ? tid : 0;
 	bpf_map_update_elem(&threads, &tid, &moved, BPF_ANY);
 	bpf_map_delete_elem(&threads, &old_tid);
 	return 0;

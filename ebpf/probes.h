@@ -77,6 +77,8 @@ int probes_latencies(struct probes *probes, probes_latency_visitor *visit, void 
 int probes_counts(struct probes *probes, probes_count_visitor *visit, void *own);
 int probes_blocked(struct probes *probes, probes_blocked_visitor *visit, void *own);
 int probes_threads(struct probes *probes, probes_thread_visitor *visit, void *own);
+/* One of them. -ENOENT: it is not measured. */
+int probes_thread(struct probes *probes, uint32_t tid, struct probe_thread *thread);
 /* Tells all processes; those that ended are forgotten with all that was measured. Read it last. */
 int probes_processes(struct probes *probes, probes_process_visitor *visit, void *own);
 

@@ -176,6 +176,11 @@ int probes_threads(struct probes *probes, probes_thread_visitor *visit, void *ow
 	return read_all(probes, &reading);
 }
 
+int probes_thread(struct probes *probes, uint32_t tid, struct probe_thread *thread)
+{
+	return bpf_map_lookup_elem(map_of(probes->programs->maps.threads), &tid, thread);
+}
+
 int probes_stack(struct probes *probes, uint32_t stack, uint64_t frames[PROBE_STACK_FRAMES])
 {
 	int depth = 0;

@@ -47,12 +47,11 @@ static __always_inline void keep_stack(void *context, struct probe_thread *threa
 	keep_registers(thread);
 }
 
-static __always_inline void blocked_stack_add(const struct probe_thread *thread, __u32 tid,
-					      __u64 ns)
+static __always_inline void blocked_stack_add(const struct probe_thread *thread, __u64 ns)
 {
 	struct blocked_key key = {.process = thread->process,
 				  .stack_pointer = thread->registers[1],
-				  .thread = by_thread ? tid : 0,
+				  .thread = thread->key_thread,
 				  .stack = thread->stack,
 				  .call = thread->call,
 				  .wait = thread->wait};
@@ -116,7 +115,7 @@ static __always_inline void take_cpu(struct task_struct *task, __u64 now)
 
 	if (!thread)
 		return;
-	struct latency_key key = {.process = thread->process, .thread = by_thread ? tid : 0};
+	struct latency_key key = {.process = thread->process, .thread = thread->key_thread};
 	__u64 off = thread->off_ns, runnable = thread->runnable_ns;
 	thread->off_ns = 0;
 	thread->runnable_ns = 0;
@@ -134,7 +133,7 @@ static __always_inline void take_cpu(struct task_struct *task, __u64 now)
 		key.wait = thread->wait;
 		latency_add(&key, blocked_ns);
 		if (want_stacks)
-			blocked_stack_add(thread, tid, blocked_ns);
+			blocked_stack_add(thread, blocked_ns);
 	}
 	if (want_contexts)
 		tell_span_off(thread, blocked_ns, delay_ns);

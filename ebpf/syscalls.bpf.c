@@ -78,7 +78,7 @@ static __noinline int tell_accepted(struct probe_thread *thread, __u64 now, long
 
 	if (!state)
 		return 0;
-	key.thread = state->thread = by_thread ? (__u32)bpf_get_current_pid_tgid() : 0;
+	key.thread = state->thread = thread->key_thread;
 	state->process = thread->process;
 	if (state->since_ns && now > state->since_ns)
 		latency_add(&key, now - state->since_ns);
@@ -120,7 +120,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	if (!begun)
 		return 0;
 	struct latency_key key = {.process = thread->process,
-				  .thread = by_thread ? tid : 0,
+				  .thread = thread->key_thread,
 				  .call = thread->call,
 				  .measure = MEASURE_CALL};
 	latency_add(&key, now - begun);

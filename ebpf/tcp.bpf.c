@@ -18,7 +18,7 @@ static __always_inline void begin_connect(__u64 sock, __u64 now)
 	if (!thread)
 		return;
 	struct socket_state state = {
-		.process = thread->process, .since_ns = now, .thread = by_thread ? tid : 0};
+		.process = thread->process, .since_ns = now, .thread = thread->key_thread};
 	bpf_map_update_elem(&sockets, &sock, &state, BPF_ANY);
 }
 

@@ -43,6 +43,7 @@ static __noinline struct probe_thread *thread_begin(struct task_struct *task)
 	if (!is_chosen(tgid) || BPF_CORE_READ(task, flags) & (PF_KTHREAD | PF_EXITING))
 		return 0;
 	thread.process = process_of(task, &start_ns);
+	thread.key_thread = by_thread ? tid : 0;
 	process_begin(task, thread.process, start_ns);
 	if (bpf_map_update_elem(&threads, &tid, &thread, BPF_NOEXIST) < 0)
 		count_lost(LOST_THREADS);

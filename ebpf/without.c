@@ -103,6 +103,14 @@ int probes_threads(struct probes *probes, probes_thread_visitor *visit, void *ow
 	return -ENOSYS;
 }
 
+int probes_thread(struct probes *probes, uint32_t tid, struct probe_thread *thread)
+{
+	(void)probes;
+	(void)tid;
+	(void)thread;
+	return -ENOSYS;
+}
+
 int probes_processes(struct probes *probes, probes_process_visitor *visit, void *own)
 {
 	(void)probes;

@@ -11,6 +11,7 @@ int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_traces(int argc, char **argv);
 int command_stacks(int argc, char **argv);
+int command_profile(int argc, char **argv);
 
 int check_ebpf(void); /* `tagalong check --ebpf` */
 

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"check", "will tracing work on a program? if not, why not", command_check},
 	{"traces", "list the local store, or show one trace", command_traces},
 	{"stacks", "what is every request in flight doing right now?", command_stacks},
+	{"profile", "where the time of programs goes, as the kernel sees it", command_profile},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

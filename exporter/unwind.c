@@ -322,6 +322,23 @@ int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_fram
 	return result;
 }
 
+int unwind_locate(uint32_t pid, const uint64_t *addresses, size_t count,
+		  struct unwind_frame *frames)
+{
+	struct walk walk = {.memory = memory_new(pid, READS_MAX)};
+	int result = walk.memory ? maps_read(&walk.maps, pid) : -ENOMEM;
+
+	for (size_t i = 0; i < count && result >= 0; i++) {
+		const struct map *map = maps_find(&walk.maps, addresses[i]);
+		if (!map || !map->executable)
+			break;
+		fill_frame(&walk, map, addresses[i] - (i > 0), &frames[result++]);
+	}
+	maps_free(&walk.maps);
+	memory_free(walk.memory);
+	return result;
+}
+
 /* The memory, if it may be read. */
 static int try_memory(struct walk *walk, uint32_t pid)
 {
@@ -370,6 +387,16 @@ int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_fram
 	(void)registers;
 	(void)frames;
 	(void)room;
+	return -ENOSYS;
+}
+
+int unwind_locate(uint32_t pid, const uint64_t *addresses, size_t count,
+		  struct unwind_frame *frames)
+{
+	(void)pid;
+	(void)addresses;
+	(void)count;
+	(void)frames;
 	return -ENOSYS;
 }
 

@@ -25,6 +25,13 @@ struct unwind_frame {
 int unwind_process(uint32_t pid, const uint64_t registers[8], struct unwind_frame *frames,
 		   size_t room);
 
+/*
+ * The same for addresses that somebody else walked, innermost first and all but the first of them
+ * return addresses. Ends at the first that is in no code. The number of frames, or -errno.
+ */
+int unwind_locate(uint32_t pid, const uint64_t *addresses, size_t count,
+		  struct unwind_frame *frames);
+
 /* A part of a stack as it was: `size` bytes, up to UINT64_MAX - `base`. Read, never copied. */
 struct unwind_copy {
 	uint64_t base;
