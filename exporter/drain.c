@@ -44,6 +44,7 @@ struct source {
 	struct resource *resource;
 	uint64_t seen_dropped[DROP_REASONS];
 	uint64_t seen_holes, seen_damaged;
+	uint64_t seen_connections;
 };
 
 uint64_t drain_clock_ns(void)
@@ -152,7 +153,7 @@ static void attach(struct drain *drain, struct source *source, struct slot *slot
 	source->claimed_ns = identity.claimed_ns;
 	source->next_inflight = 0;
 	source->undelivered = 0;
-	source->seen_holes = source->seen_damaged = 0;
+	source->seen_holes = source->seen_damaged = source->seen_connections = 0;
 	memset(source->seen_dropped, 0, sizeof(source->seen_dropped));
 	process_watch(&drain->processes, &source->process, identity.pid, identity.start_ticks);
 	enter(drain, source, SOURCE_LIVE);
@@ -194,7 +195,12 @@ static void meet(struct drain *drain, uint32_t index)
 static void read_counters(struct drain *drain, struct source *source, struct slot *slot)
 {
 	const struct ring_reader *reader = &source->reader;
+	uint64_t connections =
+		atomic_load_explicit(&slot->counters.connections, memory_order_relaxed);
 
+	if (connections > source->seen_connections)
+		drain->connections += connections - source->seen_connections;
+	source->seen_connections = connections;
 	drops_add_counters(drain->drops, &slot->counters, source->seen_dropped);
 	drops_add(drain->drops, DROPS_HOLE, reader->holes - source->seen_holes);
 	drops_add(drain->drops, DROPS_DAMAGED, reader->damaged - source->seen_damaged);

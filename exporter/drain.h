@@ -37,6 +37,7 @@ struct drain {
 	uint64_t spans_read;
 	uint64_t spans_unsampled;
 	uint64_t repeated_queries;
+	uint64_t connections;    /* that the processes recognised */
 	uint64_t unix_offset_ns; /* of this pass: Unix time less monotonic time */
 	uint64_t now_ns;         /* of this pass */
 };

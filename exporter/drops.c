@@ -21,6 +21,11 @@ static const char *const names[DROPS_COUNT] = {
 	[DROPS_SHUTDOWN] = "shutdown",
 };
 
+const char *drops_name(unsigned reason)
+{
+	return reason < DROPS_COUNT ? names[reason] : NULL;
+}
+
 void drops_add(struct drops *drops, unsigned reason, uint64_t count)
 {
 	drops->count[reason] += count;

@@ -27,6 +27,9 @@ struct drops {
 	uint64_t told_ns;
 };
 
+/* "ring_full"; NULL: there is none of that number. */
+const char *drops_name(unsigned reason);
+
 void drops_add(struct drops *drops, unsigned reason, uint64_t count);
 
 /* Adds what the counters of a process have grown by since `seen`, and remembers them there. */

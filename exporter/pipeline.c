@@ -12,6 +12,7 @@
 #include "exporter/deliver.h"
 #include "exporter/drain.h"
 #include "exporter/log.h"
+#include "exporter/meter.h"
 
 #define MS_NS         1000000ull
 #define GONE_NS       (2000 * MS_NS)
@@ -38,6 +39,7 @@ struct pipeline {
 	struct drops drops;
 	struct exits exits;
 	struct deliver *deliver;
+	struct meter *meter; /* NULL: nothing is measured */
 	struct batch *open;  /* being filled */
 	struct batch *spare; /* delivered, to be filled again: its memory is in use already */
 	uint32_t interval_ms;
@@ -212,8 +214,10 @@ static int nobody_left(struct pipeline *pipeline)
 
 static int all_delivered(struct pipeline *pipeline)
 {
-	return deliver_is_idle(pipeline->deliver) &&
-	       (!pipeline->open || pipeline->open->count == 0) && !drain_pending(&pipeline->drain);
+	if ((pipeline->open && pipeline->open->count) || drain_pending(&pipeline->drain))
+		return 0;
+	meter_finish(pipeline->meter);
+	return deliver_is_idle(pipeline->deliver);
 }
 
 static void poll_now(uv_timer_t *timer)
@@ -274,8 +278,23 @@ static void start_handles(struct pipeline *pipeline)
 	sigprocmask(SIG_UNBLOCK, &held, NULL);
 }
 
+static void start_meter(struct pipeline *pipeline)
+{
+	const struct meter_options options = {
+		.loop = &pipeline->loop,
+		.settings = pipeline->settings,
+		.drain = &pipeline->drain,
+		.deliver = pipeline->deliver,
+		.drops = &pipeline->drops,
+		.is_private = pipeline->options.private_segment,
+	};
+
+	pipeline->meter = meter_new(&options);
+}
+
 static void finish(struct pipeline *pipeline)
 {
+	meter_close(pipeline->meter);
 	deliver_close(pipeline->deliver);
 	if (pipeline->open)
 		drops_add(&pipeline->drops, DROPS_SHUTDOWN, pipeline->open->count);
@@ -327,6 +346,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	}
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
 	start_handles(pipeline);
+	start_meter(pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
 	finish(pipeline);
 	free(pipeline);
