@@ -251,6 +251,7 @@ void segment_file_free_slot(struct segment_file *file, uint32_t index)
 	memset(&slot->identity, 0, sizeof(slot->identity));
 	atomic_store(&slot->ring.head, 0);
 	atomic_store(&slot->ring.tail, 0);
+	atomic_store(&slot->settings_generation, 0);
 	atomic_store_explicit(&slot->state, SLOT_FREE, memory_order_release);
 }
 

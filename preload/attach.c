@@ -10,6 +10,7 @@
 
 #include "preload/conf.h"
 #include "preload/launch.h"
+#include "preload/live.h"
 #include "preload/published.h"
 #include "preload/reserve.h"
 #include "preload/sys.h"
@@ -232,6 +233,7 @@ out:
 	atomic_store_explicit(&claimed->state, SLOT_READY, memory_order_release);
 	header = mapped;
 	slot = claimed;
+	live_follow(&mapped->control, &claimed->settings_generation);
 	return 0;
 }
 
@@ -317,6 +319,11 @@ static uint32_t wait_for_attach(void)
 	return now;
 }
 
+int attach_is_off(void)
+{
+	return header && atomic_load_explicit(&header->control.disabled, memory_order_relaxed);
+}
+
 int attach_ready(void)
 {
 	uint32_t now = atomic_load_explicit(&state, memory_order_acquire);
@@ -324,8 +331,7 @@ int attach_ready(void)
 	if (now == ATTACH_BUSY)
 		now = wait_for_attach();
 	if (now == ATTACH_DONE)
-		return !header ||
-		       !atomic_load_explicit(&header->control.disabled, memory_order_relaxed);
+		return !attach_is_off();
 	if (now != ATTACH_NONE)
 		return 0;
 	if (atomic_load(&retry_at_ns) && sys_now_ns() < atomic_load(&retry_at_ns))
@@ -353,6 +359,7 @@ void attach_forked(void)
 		sys_call6(SYS_mmap, (long)slot, sizeof(*slot), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	slot = NULL;
+	live_forked();
 	sys_unmap((void *)header, SEGMENT_HEADER_BYTES);
 	header = NULL;
 	pid = 0;

@@ -14,6 +14,9 @@
  */
 int attach_ready(void);
 
+/* 1 while the exporter says that everything is to pass through. */
+int attach_is_off(void);
+
 /* The slot of this process, or NULL. */
 struct slot *attach_slot(void);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "preload/list.h"
+#include "preload/live.h"
 #include "preload/sys.h"
 
 struct conf conf;
@@ -26,11 +28,6 @@ static const char *const never_touched[] = {
 	"crun",     "dockerd",    "sshd",
 	"login",    "containerd", "containerd-shim",
 };
-
-/* Room for CONF_LIST_MAX names of 64 characters, the longest that are masked. */
-static char list_text[3][CONF_LIST_MAX * 66];
-static const char *mask_names[CONF_LIST_MAX];
-static struct http1_text capture_names[2][CONF_LIST_MAX];
 
 const char *conf_environment_get(char *const *environment, const char *name)
 {
@@ -70,37 +67,12 @@ static void copy(char *to, size_t room, const char *from)
 	to[size] = 0;
 }
 
-/* Next item of a comma list without the space around it; NULL at the end. */
-static const char *next_item(const char **list, size_t *size)
-{
-	const char *at = *list;
-
-	while (at && *at) {
-		const char *end = strchr(at, ',');
-		size_t n = end ? (size_t)(end - at) : strlen(at);
-
-		*list = end ? end + 1 : at + n;
-		while (n && (*at == ' ' || *at == '\t')) {
-			at++;
-			n--;
-		}
-		while (n && (at[n - 1] == ' ' || at[n - 1] == '\t'))
-			n--;
-		if (n) {
-			*size = n;
-			return at;
-		}
-		at = *list;
-	}
-	return NULL;
-}
-
 static int name_in_list(const char *name, const char *list)
 {
 	const char *item;
 	size_t size;
 
-	while ((item = next_item(&list, &size)))
+	while ((item = list_next(&list, &size)))
 		if (strlen(name) == size && memcmp(name, item, size) == 0)
 			return 1;
 	return 0;
@@ -140,7 +112,7 @@ static void read_propagators(const char *list)
 
 	if (!list || !*list)
 		list = "tracecontext";
-	while ((item = next_item(&list, &size))) {
+	while ((item = list_next(&list, &size))) {
 		uint8_t one = propagator(item, size);
 
 		if (!one || conf.propagators & one)
@@ -164,64 +136,28 @@ static uint64_t threshold(const char *ratio)
 	return (uint64_t)((1 - value) * 72057594037927936.0);
 }
 
-static void read_sampler(const char *name, const char *argument)
+static void read_sampler(struct live *live, const char *name, const char *argument)
 {
 	size_t size = name ? strlen(name) : 0;
 	const char *prefix = "parentbased_";
 	const size_t prefix_size = strlen(prefix);
 
-	conf.sample_by_parent = 1;
+	live->sample_by_parent = 1;
 	if (!size)
 		return;
 	if (size > prefix_size && strncmp(name, prefix, prefix_size) == 0) {
 		name += prefix_size;
 		size -= prefix_size;
 	} else {
-		conf.sample_by_parent = 0;
+		live->sample_by_parent = 0;
 	}
 	if (same_word(name, size, "always_off")) {
-		conf.sampler = SAMPLE_OFF;
+		live->sampler = SAMPLE_OFF;
 	} else if (same_word(name, size, "traceidratio")) {
-		conf.sampler = SAMPLE_RATIO;
-		conf.sample_threshold = threshold(argument);
+		live->sampler = SAMPLE_RATIO;
+		live->sample_threshold = threshold(argument);
 	} else if (!same_word(name, size, "always_on")) {
-		conf.sample_by_parent = 1; /* unknown: the default */
-	}
-}
-
-static void read_capture(struct http1_capture *capture, int which, const char *value)
-{
-	const char *list = list_text[which];
-	const char *item;
-	size_t size;
-
-	copy(list_text[which], sizeof(list_text[which]), value);
-	for (char *c = list_text[which]; *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c + 32);
-	capture->names = capture_names[which];
-	while (capture->count < HTTP1_CAPTURED_MAX && (item = next_item(&list, &size)))
-		capture_names[which][capture->count++] = (struct http1_text){item, (uint32_t)size};
-}
-
-static void read_mask(const char *value)
-{
-	char *at = list_text[2];
-
-	if (!value)
-		return;
-	copy(list_text[2], sizeof(list_text[2]), value);
-	conf.mask.names = mask_names;
-	while (*at && conf.mask.count < CONF_LIST_MAX) {
-		const char *list = at;
-		size_t size;
-		const char *item = next_item(&list, &size);
-
-		if (!item)
-			break;
-		mask_names[conf.mask.count++] = item;
-		at = list_text[2] + (list - list_text[2]);
-		list_text[2][(item - list_text[2]) + (long)size] = 0;
+		live->sample_by_parent = 1; /* unknown: the default */
 	}
 }
 
@@ -255,19 +191,31 @@ static const char *setting(char **environment, const char *name)
 	return value && *value ? value : NULL;
 }
 
+#define GET(name) setting(environment, name)
+
+static void read_live(char **environment)
+{
+	struct live *live = live_environment();
+
+	live->sql_comments = (uint8_t)is_true(GET("TAGALONG_SQLCOMMENTER"));
+	live->call_stacks = (uint8_t)is_true(GET("TAGALONG_CALL_STACKS"));
+	live->request_ids =
+		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;
+	read_sampler(live, GET("OTEL_TRACES_SAMPLER"), GET("OTEL_TRACES_SAMPLER_ARG"));
+	live_set_list(live, LIVE_MASK, GET("TAGALONG_MASK_QUERY"));
+	live_set_list(live, LIVE_REQUEST_HEADERS, GET("TAGALONG_CAPTURE_REQUEST_HEADERS"));
+	live_set_list(live, LIVE_RESPONSE_HEADERS, GET("TAGALONG_CAPTURE_RESPONSE_HEADERS"));
+	live_start();
+}
+
 int conf_init(char **environment, const char *command)
 {
-#define GET(name) setting(environment, name)
 	const char *directory = GET("TAGALONG_RUN_DIR");
 
 	if (stays_away(environment))
 		return -1;
 	conf.no_telemetry = (uint8_t)is_true(GET("OTEL_SDK_DISABLED"));
-	conf.sql_comments = (uint8_t)is_true(GET("TAGALONG_SQLCOMMENTER"));
-	conf.call_stacks = (uint8_t)is_true(GET("TAGALONG_CALL_STACKS"));
 	conf.log = GET("TAGALONG_LOG") != NULL;
-	conf.request_ids =
-		GET("TAGALONG_REQUEST_ID") ? (uint8_t)is_true(GET("TAGALONG_REQUEST_ID")) : 1;
 	conf.node_bridge =
 		GET("TAGALONG_NODE_BRIDGE") ? (uint8_t)is_true(GET("TAGALONG_NODE_BRIDGE")) : 1;
 	conf.publish = GET("TAGALONG_PUBLISH_CONTEXT")
@@ -275,10 +223,7 @@ int conf_init(char **environment, const char *command)
 			       : 1;
 	conf.cpu_time = GET("TAGALONG_CPU_TIME") ? (uint8_t)is_true(GET("TAGALONG_CPU_TIME")) : 1;
 	read_propagators(GET("OTEL_PROPAGATORS"));
-	read_sampler(GET("OTEL_TRACES_SAMPLER"), GET("OTEL_TRACES_SAMPLER_ARG"));
-	read_mask(GET("TAGALONG_MASK_QUERY"));
-	read_capture(&conf.capture_request, 0, GET("TAGALONG_CAPTURE_REQUEST_HEADERS"));
-	read_capture(&conf.capture_response, 1, GET("TAGALONG_CAPTURE_RESPONSE_HEADERS"));
+	read_live(environment);
 	read_parent(GET("TRACEPARENT"), GET("TRACESTATE"));
 	copy(conf.session, sizeof(conf.session), GET("TAGALONG_SESSION"));
 	copy(conf.run_directory, sizeof(conf.run_directory),
@@ -288,8 +233,9 @@ int conf_init(char **environment, const char *command)
 	     GET("OTEL_RESOURCE_ATTRIBUTES"));
 	copy(conf.command, sizeof(conf.command), command);
 	return 0;
-#undef GET
 }
+
+#undef GET
 
 void conf_log(const char *text)
 {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "preload/conf.h"
+#include "preload/live.h"
 #include "preload/mask.h"
 #include "preload/names.h"
 #include "preload/thread.h"
@@ -90,8 +90,8 @@ static void target_fields(struct exchange *exchange, const struct http1_head *he
 	field(exchange, FIELD_PATH, slice(path, query), PATH_MAX_BYTES);
 	if (query == end)
 		return;
-	size = mask_query(&conf.mask, query + 1, (size_t)(end - query - 1), masked, QUERY_MAX_BYTES,
-			  &cut);
+	size = mask_query(&live_now()->mask, query + 1, (size_t)(end - query - 1), masked,
+			  QUERY_MAX_BYTES, &cut);
 	if (cut)
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
 	exchange_field(exchange, FIELD_QUERY, masked, size);

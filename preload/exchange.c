@@ -7,6 +7,7 @@
 #include "preload/attach.h"
 #include "preload/conf.h"
 #include "preload/late.h"
+#include "preload/live.h"
 #include "preload/published.h"
 #include "preload/ring.h"
 #include "preload/sys.h"
@@ -80,10 +81,15 @@ static void return_span(struct exchange *exchange)
 
 struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns)
 {
-	uint32_t index = pool_get(&exchanges);
-	struct exchange *exchange = exchange_at(index);
+	uint32_t index;
+	struct exchange *exchange;
 	struct span *span;
 
+	live_refresh();
+	if (live_now()->disabled)
+		return NULL;
+	index = pool_get(&exchanges);
+	exchange = exchange_at(index);
 	if (!exchange) {
 		attach_count(DROP_EXCHANGES);
 		return NULL;

@@ -64,7 +64,8 @@ struct exchange {
 /* Reserves the pools; 0 or -errno. */
 int exchanges_init(void);
 
-/* One that starts at start_ns, with a fresh span ID; NULL: the ceiling is reached (counted). */
+/* One that starts at start_ns, with a fresh span ID; NULL: the ceiling is reached (counted),
+ * or everything is switched off. */
 struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns);
 
 extern struct pool exchanges __attribute__((visibility("hidden")));

@@ -129,10 +129,11 @@ struct conn *fd_connection(int fd)
 	if (entry == FD_UNKNOWN)
 		entry = find_kind(fd);
 	/* Without a slot yet it stays as it is: the next call on it asks again. */
-	if (entry != FD_STREAM || !attach_ready())
+	if (entry != FD_STREAM || (!attach_ready() && !attach_is_off()))
 		return NULL;
 	word = word_of(fd);
-	conn = word ? conn_new() : NULL;
+	/* What passes while everything is switched off can't be understood from there on later. */
+	conn = word && !attach_is_off() ? conn_new() : NULL;
 	if (word && atomic_compare_exchange_strong(word, &entry, conn ? entry_for(conn) : FD_OTHER))
 		return conn;
 	if (conn)

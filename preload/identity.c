@@ -5,6 +5,7 @@
 
 #include "preload/conf.h"
 #include "preload/late.h"
+#include "preload/live.h"
 #include "preload/runtime.h"
 
 static int sampled_by_ratio(const uint8_t trace_id[16])
@@ -13,14 +14,14 @@ static int sampled_by_ratio(const uint8_t trace_id[16])
 
 	for (int i = 9; i < 16; i++)
 		randomness = randomness << 8 | trace_id[i];
-	return randomness >= conf.sample_threshold;
+	return randomness >= live_now()->sample_threshold;
 }
 
 static uint8_t decide(const uint8_t trace_id[16])
 {
-	if (conf.sampler == SAMPLE_OFF)
+	if (live_now()->sampler == SAMPLE_OFF)
 		return 0;
-	if (conf.sampler == SAMPLE_RATIO && !sampled_by_ratio(trace_id))
+	if (live_now()->sampler == SAMPLE_RATIO && !sampled_by_ratio(trace_id))
 		return 0;
 	return TRACE_FLAG_SAMPLED;
 }
@@ -37,7 +38,7 @@ static void begin_trace(struct thread *self, struct exchange *exchange)
 /* The flags of our span under a remote parent. */
 static uint8_t flags_under(const struct trace_parent *parent)
 {
-	if (conf.sample_by_parent)
+	if (live_now()->sample_by_parent)
 		return parent->flags;
 	return (uint8_t)((parent->flags & TRACE_FLAG_RANDOM) | decide(parent->trace_id));
 }
@@ -192,7 +193,7 @@ static void make_request_id(struct thread *self, struct exchange *exchange)
 	uint8_t random[16];
 
 	/* A database has no use for one, nor has a span without a parent that could share it. */
-	if (!conf.request_ids || exchange->is_operation)
+	if (!live_now()->request_ids || exchange->is_operation)
 		return;
 	thread_random(self, random, sizeof(random));
 	request_id_format(random, exchange->request_id);

@@ -3,9 +3,9 @@
 
 #include "preload/attach.h"
 #include "preload/call_stack.h"
-#include "preload/conf.h"
 #include "preload/context.h"
 #include "preload/fd.h"
+#include "preload/live.h"
 #include "preload/pgspan.h"
 #include "preload/sql_context.h"
 #include "preload/sys.h"
@@ -163,13 +163,13 @@ const char *pgcall_begin(struct pgcall *call, const struct pgrequest *request)
 		pgspan_describe(exchange, state, call->conn);
 		pgspan_field(exchange, FIELD_OPERATION, request->operation);
 		size = pgspan_text(exchange, state, request);
-		if (conf.call_stacks)
+		if (live_now()->call_stacks)
 			call_stack_count(call->self, exchange, exchange->added, size);
 		state->used = 1;
 		pgconn_push(state, exchange);
 		exchange_publish(exchange);
 		pgcall_exchange(call, exchange);
-		if (request->comments && sql && conf.sql_comments)
+		if (request->comments && sql && live_now()->sql_comments)
 			sql = commented(state, exchange, sql);
 	}
 	pgconn_unlock(state);
@@ -196,7 +196,7 @@ static int is_copy(int status)
 
 void pgcall_stack(const struct pgcall *call, const struct pgconn *state, struct exchange *exchange)
 {
-	if (conf.call_stacks && call->noted)
+	if (live_now()->call_stacks && call->noted)
 		call_stack_take(call->self, exchange, call->wait->registers,
 				state->failed || exchange_span(exchange)->failure);
 }

@@ -23,9 +23,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "preload/conf.h"
 #include "preload/exchange.h"
 #include "preload/libpq.h"
+#include "preload/live.h"
 #include "preload/pgconn.h"
 #include "preload/registers.h"
 #include "preload/sys.h"
@@ -104,7 +104,7 @@ static inline __attribute__((always_inline)) void pgcall_wait(struct pgcall *cal
 /* As pgcall_pass, for a call that only sends: its registers are noted if they may be wanted. */
 static inline __attribute__((always_inline)) void pgcall_send(struct pgcall *call)
 {
-	if (conf.call_stacks && call->wait)
+	if (live_now()->call_stacks && call->wait)
 		call->noted = registers_note(call->wait->registers);
 	pgcall_pass(call);
 }

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "preload/conf.h"
 #include "preload/conn.h"
 #include "preload/database.h"
 #include "preload/exchange.h"
@@ -17,8 +16,7 @@
 int reserve_pools(void)
 {
 	if (exchanges_init() || conns_init() || threads_init() || scratch_init() || tls_init() ||
-	    statements_init() || databases_init() || pgconns_init() ||
-	    (conf.sql_comments && sql_contexts_init()))
+	    statements_init() || databases_init() || pgconns_init() || sql_contexts_init())
 		return -ENOMEM;
 	return 0;
 }

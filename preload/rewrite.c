@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "preload/attach.h"
-#include "preload/conf.h"
 #include "preload/database.h"
 #include "preload/exchange.h"
+#include "preload/live.h"
 #include "preload/message.h"
 #include "preload/stream.h"
 
@@ -33,7 +33,7 @@ static int parse_gathered(struct conn *conn, const struct iovec *iov, size_t cou
 		end = http1_head_end(stream_gathered(out), out->gathered, &scanned);
 		if (end > 0)
 			return http1_head_parse(stream_gathered(out), (size_t)end, kind,
-						conf_capture(kind), head) > 0;
+						live_capture(kind), head) > 0;
 	}
 	return 0;
 }
@@ -45,7 +45,7 @@ static int parse_head(struct conn *conn, const struct iovec *iov, size_t count, 
 	long end = -2;
 
 	if (!conn->out.gathered && count)
-		end = http1_head_parse(iov[0].iov_base, iov[0].iov_len, kind, conf_capture(kind),
+		end = http1_head_parse(iov[0].iov_base, iov[0].iov_len, kind, live_capture(kind),
 				       &plan->head);
 	plan->parsed = end > 0;
 	if (end == -2)

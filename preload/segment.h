@@ -22,6 +22,9 @@
 #define SEGMENT_HEADER_BYTES  4096
 #define SEGMENT_SLOTS_MAX     1024
 #define SEGMENT_IDENTITY_TEXT 1024
+#define SEGMENT_CAPTURE_TEXT  544  /* a list of header names with its NUL */
+#define SEGMENT_MASK_TEXT     1600 /* a list of query keys with its NUL */
+#define SEGMENT_PATH_TEXT     256
 #define RING_BYTES            (1u << 20) /* power of two */
 #define RING_ALIGN            64u
 #define SPAN_BYTES            2048u /* one span under construction, fields included */
@@ -31,10 +34,58 @@
 
 /* ---- header and control block ------------------------------------------------------------- */
 
+/* Of traces that begin in a process. */
+enum segment_sampler { SAMPLE_ON, SAMPLE_OFF, SAMPLE_RATIO };
+
+enum segment_feature {
+	FEATURE_REQUEST_ID = 1, /* X-Request-ID is made, forwarded and returned */
+	FEATURE_SQL_COMMENTS = 2,
+	FEATURE_CALL_STACKS = 4,
+};
+
+/* Which of the settings below are given; the others are left to each process's environment. */
+enum segment_given {
+	GIVEN_SAMPLER = 1,
+	GIVEN_REQUEST_HEADERS = 2,
+	GIVEN_RESPONSE_HEADERS = 4,
+	GIVEN_MASK = 8,
+};
+
+struct segment_settings {
+	uint32_t given;          /* enum segment_given */
+	uint32_t features_given; /* enum segment_feature */
+	uint32_t features;       /* those of them that are on */
+	uint8_t sampler;         /* enum segment_sampler */
+	uint8_t sample_by_parent;
+	uint8_t reserved[2];
+	uint64_t sample_threshold; /* keep if the trace's 56 random bits are >= this */
+	/* Names with commas between them, NUL-terminated. */
+	char request_headers[SEGMENT_CAPTURE_TEXT];
+	char response_headers[SEGMENT_CAPTURE_TEXT];
+	char mask_query[SEGMENT_MASK_TEXT];
+};
+
+/* The exporter about itself, for `tagalong status`. */
+struct segment_exporter {
+	_Atomic uint64_t started_unix_ns;
+	_Atomic uint64_t reloaded_unix_ns; /* when the settings in force were read */
+	_Atomic uint64_t spans_read, spans_unsampled, spans_delivered, spans_dropped;
+	_Atomic uint32_t refused; /* 1: the settings file has been changed to what can't be used */
+	uint32_t reserved;
+	char settings_file[SEGMENT_PATH_TEXT]; /* "": none */
+};
+
 struct segment_control {               /* written by the exporter, read by shims at any time */
 	_Atomic uint32_t disabled;     /* 1: every shim passes everything through */
 	_Atomic uint32_t exporter_pid; /* 0: none attached now */
-	uint8_t reserved[56];
+	/*
+	 * Of `settings`: odd while they are being written, 0: they never were. A shim looks at it
+	 * with each request and copies them when it has changed.
+	 */
+	_Atomic uint32_t generation;
+	uint8_t reserved[52];
+	struct segment_settings settings;
+	struct segment_exporter exporter;
 };
 
 struct segment_header {
@@ -320,8 +371,8 @@ struct inflight {
 };
 
 struct slot {
-	_Alignas(64) _Atomic uint32_t state; /* enum slot_state */
-	uint32_t reserved;
+	_Alignas(64) _Atomic uint32_t state;  /* enum slot_state */
+	_Atomic uint32_t settings_generation; /* the control block's that is in force here */
 	struct slot_identity identity;
 	_Alignas(64) struct slot_counters counters;
 	_Alignas(64) struct slot_thread threads[THREAD_COUNT];

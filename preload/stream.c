@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "preload/attach.h"
-#include "preload/conf.h"
 #include "preload/context.h"
 #include "preload/database.h"
 #include "preload/exchange.h"
+#include "preload/live.h"
 #include "preload/message.h"
 #include "preload/sys.h"
 #include "preload/tls_carrier.h"
@@ -148,7 +148,7 @@ static long parse_head(struct thread *self, struct conn *conn, int fd, enum stre
 	/* Ours alone by the guard of re-entry, and too much for the host's stack. */
 	static __thread struct http1_head head;
 	int kind = stream_kind(conn, way);
-	long end = http1_head_parse(text->iov_base, text->iov_len, kind, conf_capture(kind), &head);
+	long end = http1_head_parse(text->iov_base, text->iov_len, kind, live_capture(kind), &head);
 
 	if (end == -2 || (end < 0 && !is_decided(kind, text->iov_base, text->iov_len)))
 		return -2;

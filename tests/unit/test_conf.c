@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "preload/conf.h"
+#include "preload/live.h"
 
 #define RATIO_ONE (1ull << 56)
 
@@ -51,14 +52,14 @@ static void an_empty_environment_gives_the_defaults(void **state)
 	assert_int_equal(conf.propagators, PROPAGATE_TRACECONTEXT);
 	assert_int_equal(conf.extract[0], PROPAGATE_TRACECONTEXT);
 	assert_int_equal(conf.extract[1], 0);
-	assert_int_equal(conf.sampler, SAMPLE_ON);
-	assert_int_equal(conf.sample_by_parent, 1);
-	assert_int_equal(conf.request_ids, 1);
+	assert_int_equal(live_now()->sampler, SAMPLE_ON);
+	assert_int_equal(live_now()->sample_by_parent, 1);
+	assert_int_equal(live_now()->request_ids, 1);
 	assert_int_equal(conf.no_telemetry, 0);
-	assert_int_equal(conf.call_stacks, 0);
+	assert_int_equal(live_now()->call_stacks, 0);
 	assert_int_equal(conf.log, 0);
 	assert_int_equal(conf.has_parent, 0);
-	assert_null(conf.mask.names);
+	assert_null(live_now()->mask.names);
 	assert_string_equal(conf.session, "");
 	assert_string_equal(conf.run_directory, "/run/tagalong");
 	assert_string_equal(conf.command, "/usr/bin/test");
@@ -133,9 +134,9 @@ static void samplers_and_their_thresholds(void **state)
 		snprintf(argument, sizeof(argument), "OTEL_TRACES_SAMPLER_ARG=%s",
 			 cases[i].argument);
 		assert_int_equal(read_conf(variables), 0);
-		assert_int_equal(conf.sampler, cases[i].sampler);
-		assert_int_equal(conf.sample_by_parent, cases[i].by_parent);
-		assert_int_equal(conf.sample_threshold, cases[i].threshold);
+		assert_int_equal(live_now()->sampler, cases[i].sampler);
+		assert_int_equal(live_now()->sample_by_parent, cases[i].by_parent);
+		assert_int_equal(live_now()->sample_threshold, cases[i].threshold);
 	}
 }
 
@@ -159,8 +160,8 @@ static void booleans_are_read_as_opentelemetry_does(void **state)
 		snprintf(stop, sizeof(stop), "TAGALONG_DISABLE=%s", cases[i].value);
 		assert_int_equal(read_conf(variables), 0);
 		assert_int_equal(conf.no_telemetry, cases[i].is_true);
-		assert_int_equal(conf.request_ids, cases[i].is_true);
-		assert_int_equal(conf.call_stacks, cases[i].is_true);
+		assert_int_equal(live_now()->request_ids, cases[i].is_true);
+		assert_int_equal(live_now()->call_stacks, cases[i].is_true);
 		assert_int_equal(read_conf(stopped), cases[i].is_true ? -1 : 0);
 	}
 }
@@ -200,7 +201,7 @@ static void the_list_of_those_can_be_extended(void **state)
 static size_t masked(const char *query, char out[64])
 {
 	int cut = 0;
-	size_t size = mask_query(&conf.mask, query, strlen(query), out, 63, &cut);
+	size_t size = mask_query(&live_now()->mask, query, strlen(query), out, 63, &cut);
 
 	out[size] = 0;
 	return size;
@@ -212,7 +213,7 @@ static void a_mask_list_replaces_the_default(void **state)
 
 	(void)state;
 	read_one("TAGALONG_MASK_QUERY=shelf, Card ,,cvv");
-	assert_int_equal(conf.mask.count, 3);
+	assert_int_equal(live_now()->mask.count, 3);
 	masked("SHELF=1&card=2&token=3&cvv=4&x=5", out);
 	assert_string_equal(out, "SHELF=REDACTED&card=REDACTED&token=3&cvv=REDACTED&x=5");
 	read_one("A=b");
@@ -234,11 +235,11 @@ static void capture_lists_are_lower_cased_and_bounded(void **state)
 
 	(void)state;
 	assert_int_equal(read_conf(variables), 0);
-	assert_int_equal(conf.capture_request.count, 2);
-	assert_captured(&conf.capture_request, 0, "accept");
-	assert_captured(&conf.capture_request, 1, "x-tenant");
-	assert_int_equal(conf.capture_response.count, HTTP1_CAPTURED_MAX);
-	assert_captured(&conf.capture_response, 7, "h");
+	assert_int_equal(live_now()->capture_request.count, 2);
+	assert_captured(&live_now()->capture_request, 0, "accept");
+	assert_captured(&live_now()->capture_request, 1, "x-tenant");
+	assert_int_equal(live_now()->capture_response.count, HTTP1_CAPTURED_MAX);
+	assert_captured(&live_now()->capture_response, 7, "h");
 }
 
 static void a_parent_in_the_environment_is_taken(void **state)
@@ -306,8 +307,8 @@ static void huge_values_are_cut_or_ignored(void **state)
 			char *text = huge(names[i], fills[fill], 100000);
 
 			read_one(text);
-			assert_true(conf.mask.count <= CONF_LIST_MAX);
-			assert_true(conf.capture_request.count <= HTTP1_CAPTURED_MAX);
+			assert_true(live_now()->mask.count <= LIVE_LIST_MAX);
+			assert_true(live_now()->capture_request.count <= HTTP1_CAPTURED_MAX);
 			assert_true(strlen(conf.session) < sizeof(conf.session));
 			assert_true(strlen(conf.run_directory) < sizeof(conf.run_directory));
 			assert_true(strlen(conf.service_name) < sizeof(conf.service_name));
@@ -324,15 +325,15 @@ static void a_long_mask_list_is_taken_whole(void **state)
 	char variable[4096] = "TAGALONG_MASK_QUERY=";
 
 	(void)state;
-	for (int i = 0; i < CONF_LIST_MAX; i++)
+	for (int i = 0; i < LIVE_LIST_MAX; i++)
 		sprintf(variable + strlen(variable), "%s%064d", i ? ", " : "", i);
 	read_one(variable);
-	assert_int_equal(conf.mask.count, CONF_LIST_MAX);
-	for (size_t i = 0; i < conf.mask.count; i++)
-		assert_int_equal(strlen(conf.mask.names[i]), 64);
+	assert_int_equal(live_now()->mask.count, LIVE_LIST_MAX);
+	for (size_t i = 0; i < live_now()->mask.count; i++)
+		assert_int_equal(strlen(live_now()->mask.names[i]), 64);
 	memcpy(variable + strlen(variable), ",one-more", 10);
 	read_one(variable);
-	assert_int_equal(conf.mask.count, CONF_LIST_MAX);
+	assert_int_equal(live_now()->mask.count, LIVE_LIST_MAX);
 }
 
 int main(void)
