@@ -19,6 +19,7 @@
 
 #include "exporter/attach.h"
 #include "exporter/commands.h"
+#include "exporter/settings_file.h"
 #include "preload/segment.h"
 
 #define OUTPUT_BYTES  65536
@@ -36,11 +37,13 @@ struct check {
 
 static const char usage[] =
 	"usage: tagalong check PROGRAM | PID\n"
+	"       tagalong check --config FILE\n"
 	"       tagalong check --ebpf\n\n"
 	"Says whether tracing works on a program (found in PATH, #! lines are followed) or on a\n"
 	"running process, and if not, why not. Ends with 0 for yes, 1 for no, 2 for a usage "
 	"error.\n"
 	"A name that consists of digits is a process; ./123 is a program.\n"
+	"With --config a settings file is checked; each problem is one line, FILE:LINE: text.\n"
 	"With --ebpf every probe in the kernel is tried on this host.\n";
 
 static void note(struct check *check, const char *kind, const char *format, ...)
@@ -315,6 +318,15 @@ static int check_process(struct check *check, const char *pid)
 	return finish(check, pid);
 }
 
+static int check_settings(const char *path)
+{
+	unsigned problems = settings_file_check(path);
+
+	if (!problems)
+		printf("%s: no problems\n", path);
+	return problems ? 1 : 0;
+}
+
 int command_check(int argc, char **argv)
 {
 	static struct check check;
@@ -326,6 +338,8 @@ int command_check(int argc, char **argv)
 	}
 	if (argc == 2 && strcmp(argv[1], "--ebpf") == 0)
 		return check_ebpf();
+	if (argc == 3 && strcmp(argv[1], "--config") == 0)
+		return check_settings(argv[2]);
 	if (argc > 1 && strcmp(argv[1], "--") == 0)
 		at = 2;
 	else if (argc > 1 && argv[1][0] == '-') {

@@ -12,6 +12,7 @@ int command_check(int argc, char **argv);
 int command_traces(int argc, char **argv);
 int command_stacks(int argc, char **argv);
 int command_profile(int argc, char **argv);
+int command_status(int argc, char **argv);
 
 int check_ebpf(void); /* `tagalong check --ebpf` */
 

@@ -113,6 +113,25 @@ const char *config_key_at(const struct config_node *map, size_t index)
 	return map->members[index]->key;
 }
 
+int config_same(const struct config_node *one, const struct config_node *other)
+{
+	if (!one || !other)
+		return one == other;
+	if (one->type != other->type || one->count != other->count)
+		return 0;
+	if (one->type == CONFIG_SCALAR)
+		return strcmp(one->text, other->text) == 0;
+	for (size_t i = 0; i < one->count; i++) {
+		const struct config_node *a = one->members[i], *b = other->members[i];
+
+		if (one->type == CONFIG_MAP && strcmp(a->key, b->key) != 0)
+			return 0;
+		if (!config_same(a, b))
+			return 0;
+	}
+	return 1;
+}
+
 int config_is_list(const struct config_node *node)
 {
 	if (!node || node->type == CONFIG_LIST)

@@ -48,6 +48,8 @@ const struct config_node *config_get(const struct config_node *map, const char *
 size_t config_count(const struct config_node *node);
 const struct config_node *config_at(const struct config_node *node, size_t index);
 const char *config_key_at(const struct config_node *map, size_t index); /* marks it as known */
+/* 1 if both say the same, wherever they stand. */
+int config_same(const struct config_node *one, const struct config_node *other);
 /* 1 if it is a list, 0 if it is not there; else complains and returns 0. */
 int config_is_list(const struct config_node *node);
 

@@ -65,6 +65,14 @@ static void take_time(struct drain *drain)
 		(uint64_t)unix_now.tv_sec * SECOND_NS + (uint64_t)unix_now.tv_nsec - drain->now_ns;
 }
 
+void drain_tune(struct drain *drain)
+{
+	slow_calls_free(drain->slow);
+	repeats_free(drain->repeats);
+	drain->slow = slow_calls_new(drain->settings->slow_call_ms);
+	drain->repeats = repeats_new(drain->settings);
+}
+
 int drain_init(struct drain *drain, struct segment_file *file, const struct settings *settings,
 	       struct drops *drops, struct exits *exits)
 {
@@ -83,8 +91,7 @@ int drain_init(struct drain *drain, struct segment_file *file, const struct sett
 		process_set_fini(&drain->processes);
 		return -ENOMEM;
 	}
-	drain->slow = slow_calls_new(settings->slow_call_ms);
-	drain->repeats = repeats_new(settings);
+	drain_tune(drain);
 	take_time(drain);
 	return 0;
 }

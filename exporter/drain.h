@@ -46,6 +46,10 @@ struct drain {
 int drain_init(struct drain *drain, struct segment_file *file, const struct settings *settings,
 	       struct drops *drops, struct exits *exits);
 
+/* After a change of slow_call_ms or repeated_queries: what was noted of open requests is forgotten.
+ */
+void drain_tune(struct drain *drain);
+
 /* Spans that were not read stay where they are; of stacks nothing does. Before the file is closed.
  */
 void drain_fini(struct drain *drain);

@@ -14,7 +14,10 @@
 #include "exporter/commands.h"
 #include "exporter/log.h"
 #include "exporter/pipeline.h"
+#include "exporter/reload.h"
 #include "exporter/session.h"
+#include "exporter/settings_file.h"
+#include "exporter/settings_section.h"
 #include "exporter/sweep.h"
 
 /* A younger segment may belong to an exporter that has not locked it yet. */
@@ -26,6 +29,7 @@ struct options {
 	int exits_descriptor;
 	int private_segment;
 	int detach;
+	const char *config;
 };
 
 static const char help[] =
@@ -34,6 +38,8 @@ static const char help[] =
 	"(OTEL_EXPORTER_OTLP_ENDPOINT) or keeps them in the local store. Without options it\n"
 	"serves all processes of this machine.\n\n"
 	"  --segment FILE   the shared memory file: created, or taken over if it exists\n"
+	"  --config FILE    the settings file instead of TAGALONG_CONFIG or\n"
+	"                   /etc/tagalong/tagalong.yaml; SIGHUP and changes make it be read again\n"
 	"  --private        end when no process uses the segment any more, and remove it\n"
 	"  --detach         go on in the background; implies --private\n"
 	"  --ready-fd FD    write one byte to this descriptor when processes can attach\n"
@@ -41,13 +47,14 @@ static const char help[] =
 
 static int parse_options(int argc, char **argv, struct options *options)
 {
-	enum { SEGMENT = 256, READY, EXITS, PRIVATE, DETACH, HELP };
+	enum { SEGMENT = 256, READY, EXITS, PRIVATE, DETACH, CONFIG, HELP };
 	static const struct option known[] = {
 		{"segment", required_argument, NULL, SEGMENT},
 		{"ready-fd", required_argument, NULL, READY},
 		{"exits-fd", required_argument, NULL, EXITS},
 		{"private", no_argument, NULL, PRIVATE},
 		{"detach", no_argument, NULL, DETACH},
+		{"config", required_argument, NULL, CONFIG},
 		{"help", no_argument, NULL, HELP},
 		{NULL, 0, NULL, 0},
 	};
@@ -65,6 +72,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 			options->private_segment = 1;
 		else if (option == DETACH)
 			options->detach = options->private_segment = 1;
+		else if (option == CONFIG)
+			options->config = optarg;
 		else if (option == HELP || option == 'h')
 			return 1;
 		else
@@ -183,7 +192,7 @@ static int serve(struct segment_file *file, const struct settings *settings,
 
 	sweep_spare(file->fd);
 	sweep_beside(options->segment);
-	atomic_store(&file->header->control.disabled, settings->disabled ? 1u : 0u);
+	reload_tell_settings(settings, &file->header->control);
 	atomic_store(&file->header->control.exporter_pid, (uint32_t)getpid());
 	segment_file_grow(file, settings->reserved_slots);
 	tell_ready(options->ready_descriptor);
@@ -222,7 +231,7 @@ static int export_node(const struct settings *settings, const struct options *op
 
 /*
  * From the ready byte on, somebody may ask us to end: that must wait until the loop can do it in
- * order. pipeline.c lets them through.
+ * order, or to read the settings again. The loop lets them through.
  */
 static void hold_ends(void)
 {
@@ -231,13 +240,61 @@ static void hold_ends(void)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGHUP);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
+}
+
+/* At the start it completes the environment's settings, later it changes them. */
+static void take_settings(void *context, const struct config_node *root)
+{
+	struct settings *settings = context;
+
+	settings->changed = settings_section_change(root, settings);
+}
+
+static int read_settings(struct settings *settings, struct settings_file *file)
+{
+	int result = settings_read(settings);
+
+	if (result != 0)
+		return result;
+	settings->file = file;
+	result = settings_section_start(settings_file_root(file), settings);
+	if (result == 0)
+		result = settings_file_register(file, NULL, take_settings, settings);
+	return result;
+}
+
+/* In the background, if asked to, from here on. */
+static int export_with(struct settings_file *file, struct options *options)
+{
+	struct settings settings;
+	int result, code;
+
+	if (options->detach) {
+		options->exits_descriptor = -1;
+		options->ready_descriptor = go_into_background();
+		if (options->ready_descriptor < 0)
+			return 1;
+	}
+	result = read_settings(&settings, file);
+	if (result != 0) {
+		log_line(LOG_ERROR, "export", "can't start: %s", strerror(-result));
+		return 1;
+	}
+	/* After settings_read, so that "none" can't hide what is wrong with the settings
+	 * themselves. */
+	log_set_level((enum log_level)settings.log_level);
+	code = options->segment ? export_named(&settings, options)
+				: export_node(&settings, options);
+	settings_free(&settings);
+	return code;
 }
 
 int command_export(int argc, char **argv)
 {
 	struct options options = {.ready_descriptor = -1, .exits_descriptor = -1};
-	struct settings settings;
+	struct settings_file *file;
 	int result = parse_options(argc, argv, &options);
 	int code;
 
@@ -247,22 +304,13 @@ int command_export(int argc, char **argv)
 	}
 	prepare_process();
 	hold_ends();
-	if (options.detach) {
-		options.exits_descriptor = -1;
-		options.ready_descriptor = go_into_background();
-		if (options.ready_descriptor < 0)
-			return 1;
-	}
-	result = settings_read(&settings);
-	if (result != 0) {
-		log_line(LOG_ERROR, "export", "can't start: %s", strerror(-result));
+	file = settings_file_open(options.config, &result);
+	if (!file) {
+		log_line(LOG_ERROR, "export", "can't start: %s",
+			 result ? "the settings file can't be used" : "no memory");
 		return 1;
 	}
-	/* After settings_read, so that "none" can't hide what is wrong with the settings
-	 * themselves. */
-	log_set_level((enum log_level)settings.log_level);
-	code = options.segment ? export_named(&settings, &options)
-			       : export_node(&settings, &options);
-	settings_free(&settings);
+	code = export_with(file, &options);
+	settings_file_close(file);
 	return code;
 }

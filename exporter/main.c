@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"export", "collect from every instrumented process of this machine", command_export},
 	{"check", "will tracing work on a program? if not, why not", command_check},
 	{"traces", "list the local store, or show one trace", command_traces},
+	{"status", "which processes are traced, and have they taken the settings?", command_status},
 	{"stacks", "what is every request in flight doing right now?", command_stacks},
 	{"profile", "where the time of programs goes, as the kernel sees it", command_profile},
 };

@@ -13,6 +13,8 @@
 #include "exporter/drain.h"
 #include "exporter/log.h"
 #include "exporter/meter.h"
+#include "exporter/reload.h"
+#include "exporter/settings_file.h"
 
 #define MS_NS         1000000ull
 #define GONE_NS       (2000 * MS_NS)
@@ -40,6 +42,7 @@ struct pipeline {
 	struct exits exits;
 	struct deliver *deliver;
 	struct meter *meter; /* NULL: nothing is measured */
+	struct reload *reload;
 	struct batch *open;  /* being filled */
 	struct batch *spare; /* delivered, to be filled again: its memory is in use already */
 	uint32_t interval_ms;
@@ -220,6 +223,19 @@ static int all_delivered(struct pipeline *pipeline)
 	return deliver_is_idle(pipeline->deliver);
 }
 
+static void tell_counts(const struct pipeline *pipeline)
+{
+	struct reload_counts counts = {
+		.read = pipeline->drain.spans_read,
+		.unsampled = pipeline->drain.spans_unsampled,
+		.delivered = pipeline->delivered_spans,
+	};
+
+	for (unsigned i = 0; i < DROPS_COUNT; i++)
+		counts.dropped += pipeline->drops.count[i];
+	reload_tell(pipeline->reload, &counts);
+}
+
 static void poll_now(uv_timer_t *timer)
 {
 	struct pipeline *pipeline = timer->data;
@@ -233,6 +249,7 @@ static void poll_now(uv_timer_t *timer)
 	deliver_pass(pipeline->deliver, pipeline->drain.now_ns,
 		     pipeline->drain.now_ns + pipeline->drain.unix_offset_ns);
 	drops_report(&pipeline->drops, pipeline->drain.now_ns, 0);
+	tell_counts(pipeline);
 	adapt(pipeline, most);
 	if (nobody_left(pipeline))
 		begin_shutdown(pipeline);
@@ -251,6 +268,16 @@ static void on_end(uv_poll_t *handle, int status, int events)
 	(void)status;
 	(void)events;
 	poll_now(&pipeline->timer);
+}
+
+/* settings->slow_call_ms and the like were changed before: who owns them registered first. */
+static void take_settings(void *context, const struct config_node *root)
+{
+	struct pipeline *pipeline = context;
+
+	(void)root;
+	if (pipeline->settings->changed)
+		drain_tune(&pipeline->drain);
 }
 
 /* ---- start and finish ----------------------------------------------------------------------- */
@@ -307,6 +334,8 @@ static void finish(struct pipeline *pipeline)
 		 (unsigned long long)pipeline->drain.spans_unsampled,
 		 (unsigned long long)pipeline->drain.repeated_queries,
 		 (unsigned long long)pipeline->drain.ever_attached);
+	reload_stop(pipeline->reload);
+	settings_file_forget(pipeline->settings->file, pipeline);
 	uv_close((uv_handle_t *)&pipeline->timer, NULL);
 	uv_close((uv_handle_t *)&pipeline->ends, NULL);
 	uv_close((uv_handle_t *)&pipeline->signals[0], NULL);
@@ -336,7 +365,8 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	if (result == 0) {
 		pipeline->deliver =
 			deliver_new(&pipeline->loop, settings, &pipeline->drops, on_safe, pipeline);
-		if (!pipeline->deliver)
+		pipeline->reload = reload_start(&pipeline->loop, settings, &file->header->control);
+		if (!pipeline->deliver || !pipeline->reload)
 			result = -ENOMEM;
 	}
 	if (result != 0) {
@@ -345,6 +375,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 		return 1;
 	}
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
+	settings_file_register(settings->file, NULL, take_settings, pipeline);
 	start_handles(pipeline);
 	start_meter(pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);

@@ -11,6 +11,8 @@
 #define SETTINGS_METHODS_MAX 32
 #define SETTINGS_NO_LIMIT    UINT32_MAX
 
+struct settings_file;
+
 struct settings {
 	int disabled;      /* OTEL_SDK_DISABLED: drain and forget */
 	int store_enabled; /* spans go to `store_path` */
@@ -36,6 +38,9 @@ struct settings {
 	uint32_t slow_call_ms;     /* a call that waits longer is told with its stack; 0: none is */
 	uint32_t repeated_queries; /* within one request, from so many on they are told; 0: never */
 	int log_level;
+
+	int changed; /* slow_call_ms or repeated_queries, by the file's last change */
+	struct settings_file *file; /* for those who register for a section; NULL: none */
 };
 
 /*

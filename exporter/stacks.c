@@ -1,7 +1,6 @@
 /* stacks.c - `tagalong stacks`: what every request in flight is doing right now. */
 #include <errno.h>
 #include <getopt.h>
-#include <glob.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,9 @@
 #include "exporter/commands.h"
 #include "exporter/env.h"
 #include "exporter/open_requests.h"
-#include "exporter/segment_file.h"
+#include "exporter/sessions.h"
 #include "exporter/settings.h"
 #include "exporter/terminal.h"
-
-#define HEX_4         "[0-9a-f][0-9a-f][0-9a-f][0-9a-f]"
-#define HEX_16        HEX_4 HEX_4 HEX_4 HEX_4
-#define SEGMENTS_GLOB SEGMENT_DIRECTORY "*/" HEX_16 HEX_16
 
 #define TEXT_ROOM   4096
 #define TEXT_WIDEST 1000
@@ -253,25 +248,9 @@ static void show_segment(struct stacks *stacks, const char *path)
 	free(snapshot);
 }
 
-/* Those that we may list, and the machine's own, which its link tells to everybody. */
-static void show_all(struct stacks *stacks)
+static void visit(void *context, const char *path)
 {
-	char link[TEXT_ROOM], target[TEXT_ROOM];
-	ssize_t size;
-	bool listed = false;
-	glob_t found = {0};
-
-	snprintf(link, sizeof(link), "%s/session", stacks->settings.run_directory);
-	size = readlink(link, target, sizeof(target) - 1);
-	target[size > 0 ? size : 0] = '\0';
-	if (glob(SEGMENTS_GLOB, 0, NULL, &found) == 0)
-		for (size_t i = 0; i < found.gl_pathc; i++) {
-			listed |= strcmp(found.gl_pathv[i], target) == 0;
-			show_segment(stacks, found.gl_pathv[i]);
-		}
-	globfree(&found);
-	if (target[0] && !listed)
-		show_segment(stacks, target);
+	show_segment(context, path);
 }
 
 static int conclude(const struct stacks *stacks)
@@ -304,7 +283,7 @@ int command_stacks(int argc, char **argv)
 	if (stacks.session)
 		show_segment(&stacks, stacks.session);
 	else
-		show_all(&stacks);
+		sessions_visit(stacks.settings.run_directory, visit, &stacks);
 	result = conclude(&stacks);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		result = 1;

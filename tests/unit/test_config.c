@@ -371,6 +371,36 @@ static void a_choice_is_one_of_its_words(void **state)
 	config_free(config);
 }
 
+static void nodes_that_say_the_same_are_the_same(void **state)
+{
+	static const struct {
+		const char *other;
+		int same;
+	} cases[] = {
+		{"a: {b: [1, 2], c: x}\n", 1},
+		{"\n# moved\na:\n  b:\n  - 1\n  - 2\n  c: 'x'\n", 1},
+		{"a: {b: [1, 2], c: y}\n", 0},
+		{"a: {b: [1], c: x}\n", 0},
+		{"a: {b: [1, [2]], c: x}\n", 0},
+		{"a: {b: [1, 2], d: x}\n", 0},
+		{"a: {b: [1, 2], c: x, d: 1}\n", 0},
+		{"a:\n", 0},
+	};
+	struct config *one = parse("a: {b: [1, 2], c: x}\n");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config *other = parse(cases[i].other);
+
+		assert_int_equal(config_same(config_get(config_root(one), "a"),
+					     config_get(config_root(other), "a")),
+				 cases[i].same);
+		config_free(other);
+	}
+	assert_int_equal(config_same(NULL, NULL), 1);
+	config_free(one);
+}
+
 static void what_is_not_there_gives_the_default_in_silence(void **state)
 {
 	(void)state;
@@ -408,6 +438,7 @@ int main(void)
 		cmocka_unit_test(sizes_have_units),
 		cmocka_unit_test(numbers_are_in_their_range),
 		cmocka_unit_test(a_choice_is_one_of_its_words),
+		cmocka_unit_test(nodes_that_say_the_same_are_the_same),
 		cmocka_unit_test(what_is_not_there_gives_the_default_in_silence),
 	};
 
