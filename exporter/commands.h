@@ -13,6 +13,7 @@ int command_traces(int argc, char **argv);
 int command_stacks(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_rules(int argc, char **argv);
 
 int check_ebpf(void); /* `tagalong check --ebpf` */
 

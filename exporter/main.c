@@ -18,6 +18,7 @@ static const struct command commands[] = {
 	{"status", "which processes are traced, and have they taken the settings?", command_status},
 	{"stacks", "what is every request in flight doing right now?", command_stacks},
 	{"profile", "where the time of programs goes, as the kernel sees it", command_profile},
+	{"rules", "Prometheus rules for service level objectives", command_rules},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -28,8 +29,8 @@ static void print_help(FILE *to)
 	      "Traces unmodified programs: which requests they serve, which calls they make.\n\n",
 	      to);
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].summary);
-	fputs("  help     this text, or `tagalong help COMMAND`\n\n"
+		fprintf(to, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fputs("  help      this text, or `tagalong help COMMAND`\n\n"
 	      "`tagalong COMMAND --help` tells more. `tagalong --version` prints the version.\n",
 	      to);
 }
