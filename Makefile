@@ -67,7 +67,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: $(O)/libtagalong.so $(O)/bridge.cjs $(O)/context.cjs $(O)/tagalong ## build the library and the program into build/
+all: $(O)/libtagalong.so $(O)/bridge.cjs $(O)/context.cjs $(O)/bridge.py $(O)/tagalong ## build the library and the program into build/
 
 # Objects are rebuilt when the flags change.
 FLAGS_NOW := $(CC) $(CFLAGS) $(SAN) $(WERROR) $(VERSION) $(EBPF_LACKS)
@@ -89,8 +89,12 @@ $(O)/libtagalong.so: $(SHIM_OBJ)
 	@echo "  LD      $@"
 	$(Q)$(CC) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) $(SHIM_LDFLAGS) -o $@ $^
 
-# Node.js is made to load them from beside the library.
+# Node.js and CPython are made to run them from beside the library.
 $(O)/%.cjs: preload/%.cjs
+	@echo "  COPY    $<"
+	$(Q)cp $< $@
+
+$(O)/%.py: preload/%.py
 	@echo "  COPY    $<"
 	$(Q)cp $< $@
 
@@ -290,10 +294,10 @@ install: all ## install into PREFIX, below DESTDIR
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/tagalong
 	install -m 755 $(O)/tagalong $(DESTDIR)$(PREFIX)/bin/tagalong
 	install -m 644 $(O)/libtagalong.so $(DESTDIR)$(PREFIX)/lib/tagalong/libtagalong.so
-	install -m 644 $(O)/bridge.cjs $(O)/context.cjs $(DESTDIR)$(PREFIX)/lib/tagalong/
+	install -m 644 $(O)/bridge.cjs $(O)/context.cjs $(O)/bridge.py $(DESTDIR)$(PREFIX)/lib/tagalong/
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/tagalong $(addprefix $(DESTDIR)$(PREFIX)/lib/tagalong/,libtagalong.so bridge.cjs context.cjs)
+	rm -f $(DESTDIR)$(PREFIX)/bin/tagalong $(addprefix $(DESTDIR)$(PREFIX)/lib/tagalong/,libtagalong.so bridge.cjs context.cjs bridge.py)
 	-rmdir $(DESTDIR)$(PREFIX)/lib/tagalong 2>/dev/null
 
 clean: ## remove build/

@@ -222,6 +222,8 @@ int conf_init(char **environment, const char *command)
 			       ? (uint8_t)is_true(GET("TAGALONG_PUBLISH_CONTEXT"))
 			       : 1;
 	conf.cpu_time = GET("TAGALONG_CPU_TIME") ? (uint8_t)is_true(GET("TAGALONG_CPU_TIME")) : 1;
+	conf.python_bridge =
+		GET("TAGALONG_PYTHON_BRIDGE") ? (uint8_t)is_true(GET("TAGALONG_PYTHON_BRIDGE")) : 1;
 	read_propagators(GET("OTEL_PROPAGATORS"));
 	read_live(environment);
 	read_parent(GET("TRACEPARENT"), GET("TRACESTATE"));

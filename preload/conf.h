@@ -27,6 +27,9 @@ struct conf {
 	uint8_t cpu_time;     /* TAGALONG_CPU_TIME */
 	uint8_t log;          /* TAGALONG_LOG */
 	uint8_t has_parent;   /* TRACEPARENT was there and valid */
+
+	uint8_t python_bridge; /* TAGALONG_PYTHON_BRIDGE */
+
 	struct trace_parent parent;
 	uint16_t parent_state_size;
 	char parent_state[TRACESTATE_MAX];

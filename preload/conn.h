@@ -8,11 +8,13 @@
  * given up after a bounded number of tries: then the connection is no longer understood.
  */
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
 #include "preload/http1.h"
+#include "preload/runtime.h"
 #include "preload/segment.h"
 
 struct exchange;
@@ -57,6 +59,8 @@ struct conn {
 	uint64_t connect_context; /* in which connect() was called */
 	uint64_t connect_ns;      /* when */
 	uint8_t connect_link;
+	uint8_t has_sender;            /* the next is known */
+	struct runtime_context sender; /* of a managed thread: what it sends next, see runtime.h */
 	struct stream in, out;
 	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */
 	uint64_t sending;  /* client: the exchange made for it, 0: none */
@@ -66,6 +70,13 @@ struct conn {
 	char unix_path[108];
 	uint8_t unix_path_size;
 };
+
+/* Tells it from the next connection in the same memory. */
+static inline uint64_t conn_reference(const struct conn *conn)
+{
+	return (uint64_t)atomic_load_explicit(&conn->generation, memory_order_relaxed) << 32 |
+	       conn->index;
+}
 
 /* Reserves the pools of connections and gather buffers; 0 or -errno. */
 int conns_init(void);

@@ -119,9 +119,12 @@ uint64_t context_get(struct thread *self)
 
 void context_wait(struct thread *self, void *frame, enum thread_waits waits)
 {
+	self->turns++;
+	/* A loop inside a request, such as asyncio.run(), leaves the thread as it was. */
+	if (self->runtime)
+		return;
 	if (waits > self->waits)
 		self->waits = (uint8_t)waits;
-	self->turns++;
 	clear(self);
 #if defined(__x86_64__)
 	/* Above the saved frame pointer lies the return address of the call that the loop made. */
@@ -138,7 +141,7 @@ void context_wait(struct thread *self, void *frame, enum thread_waits waits)
 
 void context_woken(struct thread *self)
 {
-	if (self->waits != THREAD_LOOPS)
+	if (self->runtime || self->waits != THREAD_LOOPS)
 		return;
 	clear(self);
 }

@@ -1,10 +1,11 @@
-/* custom.c - the hooks that a row can't express: variadic ones. */
+/* custom.c - the hooks that a row can't express: variadic ones, and those that ask who calls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "preload/hook.h"
+#include "preload/python.h"
 #include "preload/sys.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -150,4 +151,40 @@ EXPORT int execle(const char *path, const char *arg, ...)
 	result = exec_listed(path, arg, &list, EXEC_WITH_ENVIRONMENT);
 	va_end(list);
 	return result;
+}
+
+static int loop_made(int descriptor, const void *caller)
+{
+	int error = errno;
+
+	if (descriptor >= 0 && !hooks_off())
+		python_loop_made(caller);
+	errno = error;
+	return descriptor;
+}
+
+EXPORT int epoll_create(int size)
+{
+	static int (*real)(int);
+
+	if (!real)
+		real = (int (*)(int))hook_find("epoll_create");
+	if (!real) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return loop_made(real(size), __builtin_return_address(0));
+}
+
+EXPORT int epoll_create1(int flags)
+{
+	static int (*real)(int);
+
+	if (!real)
+		real = (int (*)(int))hook_find("epoll_create1");
+	if (!real) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return loop_made(real(flags), __builtin_return_address(0));
 }

@@ -79,7 +79,7 @@ static const struct trace_parent *parent_of_child(const struct thread *self,
 {
 	if (exchange)
 		return &exchange->own;
-	return self->runtime && self->runtime->reference ? &self->runtime->own : NULL;
+	return runtime_lasts(self->runtime) ? &self->runtime->own : NULL;
 }
 
 /* Inside a request the child's calls belong to it. */

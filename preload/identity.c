@@ -257,7 +257,7 @@ static int by_runtime(struct thread *self, struct exchange *exchange)
 {
 	const struct runtime_context *late = self->runtime;
 
-	if (!late || !late->reference)
+	if (!runtime_lasts(late))
 		return 0;
 	exchange_identify(exchange, late->own.trace_id, late->own.span_id, late->own.flags,
 			  SPAN_LINK_CONTEXT);

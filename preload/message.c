@@ -112,12 +112,6 @@ uint32_t message_response_prepare(struct exchange *exchange, const struct http1_
 /* ---- client ------------------------------------------------------------------------------------
  */
 
-static uint64_t conn_reference(const struct conn *conn)
-{
-	return (uint64_t)atomic_load_explicit(&conn->generation, memory_order_relaxed) << 32 |
-	       conn->index;
-}
-
 /* How sure the thread's current context is for a request on that connection. */
 static enum span_link current_link(struct thread *self, const struct conn *conn)
 {
@@ -204,9 +198,23 @@ static void identify_by_rules(struct thread *self, struct exchange *exchange, st
 	identity_by_context(self, exchange, context, link);
 }
 
+/*
+ * What a runtime has buffered goes out between its callbacks, in nobody's name: it has said whose
+ * it is. Returns the word that is to be put back.
+ */
+static struct runtime_context *speak_for_sender(struct thread *self, struct conn *conn)
+{
+	struct runtime_context *before = self->runtime;
+
+	if (before && conn->has_sender)
+		self->runtime = &conn->sender;
+	return before;
+}
+
 struct exchange *message_request_prepare(struct thread *self, struct conn *conn, int fd,
 					 const struct http1_head *head)
 {
+	struct runtime_context *word;
 	struct exchange *exchange;
 	int own_trace = head->field[HTTP1_TRACEPARENT].at || head->field[HTTP1_B3].at ||
 			head->field[HTTP1_B3_TRACE_ID].at;
@@ -217,8 +225,10 @@ struct exchange *message_request_prepare(struct thread *self, struct conn *conn,
 	if (!exchange)
 		return NULL;
 	take_method(exchange, head);
+	word = speak_for_sender(self, conn);
 	if (!own_trace || !identify_by_header(self, exchange, conn, head))
 		identify_by_rules(self, exchange, conn, head);
+	self->runtime = word;
 	identity_take_request_id(exchange, head);
 	describe_request(exchange, conn, head);
 	identity_write_headers(exchange, head, own_trace);
@@ -233,7 +243,7 @@ struct exchange *message_request_prepare(struct thread *self, struct conn *conn,
 struct exchange *message_operation_prepare(struct thread *self, struct conn *conn, int fd)
 {
 	enum span_link link = SPAN_LINK_CONTEXT;
-	uint64_t context = context_for(self, conn, &link);
+	struct runtime_context *word;
 	struct exchange *exchange;
 
 	if (conn_address(conn, fd))
@@ -242,7 +252,9 @@ struct exchange *message_operation_prepare(struct thread *self, struct conn *con
 	if (!exchange)
 		return NULL;
 	exchange->is_operation = 1;
-	identity_by_context(self, exchange, context, link);
+	word = speak_for_sender(self, conn);
+	identity_by_context(self, exchange, context_for(self, conn, &link), link);
+	self->runtime = word;
 	describe_peer(exchange, conn);
 	conn->used = 1;
 	conn->connecting = 0;

@@ -18,7 +18,8 @@
 /*
  * What a runtime keeps of a request. Plain bytes: to be copied, stored anywhere, and kept as long
  * as it likes. All zeros: none. A call that is made in it after the response has gone out still
- * finds its parent, by the IDs; of the last thousands of requests also the rest (late.h).
+ * finds its parent, by the IDs; of the last thousands of requests also the rest (late.h). Without
+ * the IDs it is none from then on.
  */
 struct runtime_context {
 	uint64_t reference;      /* of the server exchange, see exchange.h */
@@ -37,6 +38,15 @@ struct runtime_context *runtime_current(void);
 
 /* Writes there; NULL: none. Nothing on a thread that is not managed. */
 void runtime_switch(const struct runtime_context *context);
+
+/* Whether it holds beyond the response; NULL doesn't. */
+static inline int runtime_lasts(const struct runtime_context *context)
+{
+	static const uint8_t nothing[sizeof(context->own.span_id)];
+
+	return context && context->reference &&
+	       __builtin_memcmp(context->own.span_id, nothing, sizeof(nothing)) != 0;
+}
 
 /* Whether the response has not gone out yet. Any thread. */
 int runtime_alive(const struct runtime_context *context);

@@ -349,6 +349,8 @@ void stream_bytes(struct thread *self, struct conn *conn, int fd, enum stream_wa
 {
 	if (!count || !begins_tls(self, conn, fd, way, iov, size))
 		feed_vector(self, conn, fd, way, iov, count, size, 0);
+	if (self->runtime && way == STREAM_IN)
+		self->read_from = conn->role == ROLE_SERVER ? conn_reference(conn) : 0;
 }
 
 void stream_sent_head(struct thread *self, struct conn *conn, int fd, const struct http1_head *head,

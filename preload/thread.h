@@ -27,6 +27,7 @@ struct thread {
 	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
 	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
 	uint32_t turns;     /* how often it has waited for events */
+	uint64_t read_from; /* managed: the server connection read last, 0: another one since */
 	uint64_t random[4];
 	uint32_t tls; /* the encrypted session that a call is inside of, see tls.h; 0: none */
 	uintptr_t tls_frame; /* of that call's hook */

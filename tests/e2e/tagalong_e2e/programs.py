@@ -178,7 +178,7 @@ FRONTS = [
     Front("node-http", node("front_http.js"), PAR_KINDS, exact=False),
     Front("node-express", node("front_express.js"), APP_KINDS, exact=False),
     Front("node-fetch", node("front_fetch.js"), PAR_KINDS, exact=False),
-    Front("aiohttp", python("front_aiohttp.py"), PAR_KINDS, exact=False),
+    Front("aiohttp", python("front_aiohttp.py"), PAR_KINDS),
 ]
 
 

@@ -1,0 +1,310 @@
+# bridge.py - CPython tells the library which request the code that runs works for.
+#
+# The library runs this in the interpreter when asyncio makes its first event loop. A word is what
+# the library knows of a request: bytes that mean nothing here. It stands in a context variable, so
+# that tasks, callbacks and timers inherit it, and Context.run, by which every loop runs them all,
+# makes it the thread's. What is left to do here: a request that was read gets into the variable of
+# the code that answers it, and a pool of threads takes it along.
+#
+# The library gives: within, bind, modified, current, switch, begin, end, alive, read_from, take, sends.
+# What is not as expected is left alone: its calls have no parent then.
+import asyncio
+import concurrent.futures.thread
+import contextvars
+import functools
+import gc
+import sys
+
+request = contextvars.ContextVar("tagalong")
+
+connections = {}  # id of a server's protocol: its Connection
+adapted = set()  # names of modules that need nothing more
+
+
+def replace(owner, name, make):
+    """Puts make(original) in the place of a method that is there and was not replaced yet."""
+    original = getattr(owner, name, None)
+    if original is None or hasattr(original, "_tagalong"):
+        return
+    replacement = functools.wraps(original)(make(original))
+    replacement._tagalong = True
+    setattr(owner, name, replacement)
+
+
+def dictionary_of(kind):
+    """The dictionary of a type that forbids to set its attributes."""
+    return gc.get_referents(kind.__dict__)[0]
+
+
+def follow_contexts():
+    method = bind(contextvars.Context, contextvars.Context().run, request)
+    if method is None:
+        raise RuntimeError("Context.run is not as expected")
+    dictionary_of(contextvars.Context)["run"] = method
+    modified(contextvars.Context)
+
+
+# Without its IDs: a word of which nothing is left when the response has gone out.
+def fleeting(word):
+    return word[:8] + bytes(len(word) - 8)
+
+
+class Connection:
+    """A connection of a server: the requests read from it, and the tasks that it was born with."""
+
+    __slots__ = ("open", "waiting", "contexts")
+
+    def __init__(self):
+        self.open = []  # words of requests that are not answered
+        self.waiting = []  # those of them that no adapter has asked for
+        self.contexts = []  # of the tasks
+
+    def read(self, reference):
+        """Takes the requests that were read; returns how many."""
+        self.open = [word for word in self.open if alive(word)]
+        self.waiting = [word for word in self.waiting if alive(word)]
+        count = 0
+        while (word := take(reference)) is not None:
+            self.open.append(word)
+            self.waiting.append(word)
+            count += 1
+        return count
+
+    def received(self, reference, function, protocol, argument):
+        """A callback of the protocol: what it begins belongs to the one request there is."""
+        count = self.read(reference)
+        if self.contexts:
+            result, woken = self.watched(function, protocol, argument)
+            if count:
+                self.hand_over(count, woken)
+            return result
+        return self.call(function, protocol, argument)
+
+    def call(self, function, *arguments):
+        if len(self.open) != 1:
+            return function(*arguments)
+        before = current()
+        token = request.set(self.open[0])
+        switch(self.open[0])
+        try:
+            return function(*arguments)
+        finally:
+            request.reset(token)
+            switch(before)
+
+    def watched(self, function, *arguments):
+        """As call(); also returns the contexts of what it has scheduled."""
+        loop = asyncio._get_running_loop()
+        names = getattr(loop, "__dict__", None)
+        if names is None or "call_soon" in names:
+            return self.call(function, *arguments), []
+        original = loop.call_soon
+        contexts = []
+
+        def call_soon(callback, *args, context=None):
+            if context is not None:
+                contexts.append(context)
+            return original(callback, *args, context=context)
+
+        names["call_soon"] = call_soon
+        try:
+            return self.call(function, *arguments), contexts
+        finally:
+            names.pop("call_soon", None)
+
+    def hand_over(self, count, woken):
+        """
+        The connection's own tasks take up a request that woke them. Otherwise they may come to it
+        without being told, so the one before must not be taken for it.
+        """
+        first = self.open[0]
+        for context in self.contexts:
+            word = context.get(request)
+            if len(self.open) == count and any(one is context for one in woken):
+                word = first if count == 1 else fleeting(first)
+            elif word is not None:
+                word = fleeting(word)
+            if word is not None:
+                context.run(request.set, word)
+
+    def adopt(self):
+        """In the first step of a task that answers the next request in order."""
+        if self.waiting:
+            word = self.waiting.pop(0)
+            request.set(word)
+            switch(word)
+
+
+def made(original):
+    def connection_made(self, transport):
+        if id(self) in connections:
+            return original(self, transport)
+        connection = connections[id(self)] = Connection()
+        result, connection.contexts = connection.watched(original, self, transport)
+        return result
+    return connection_made
+
+
+def lost(original):
+    def connection_lost(self, exc):
+        connections.pop(id(self), None)
+        return original(self, exc)
+    return connection_lost
+
+
+def received(original):
+    def data_received(self, data):
+        connection = connections.get(id(self))
+        reference = connection is not None and read_from()
+        if not reference:
+            return original(self, data)
+        return connection.received(reference, original, self, data)
+    return data_received
+
+
+def prepared(protocol):
+    kind = type(protocol)
+    try:
+        replace(kind, "connection_made", made)
+        replace(kind, "connection_lost", lost)
+        replace(kind, "data_received", received)
+        replace(kind, "buffer_updated", received)
+    except TypeError:
+        pass
+    return protocol
+
+
+def serves(original):
+    """Of a loop: create_server and kin, whose first argument makes protocols."""
+    async def create(self, protocol_factory, *args, **kwargs):
+        adapt()
+        return await original(self, lambda: prepared(protocol_factory()), *args, **kwargs)
+    return create
+
+
+def runs(original):
+    def run_forever(self):
+        before = begin(current())
+        try:
+            return original(self)
+        finally:
+            end(before, False)
+    return run_forever
+
+
+def follow_loop(kind):
+    replace(kind, "run_forever", runs)
+    for name in ("create_server", "create_unix_server", "connect_accepted_socket"):
+        replace(kind, name, serves)
+
+
+def carried(word, function, args, kwargs):
+    """In a thread of a pool. Without a word it works for nobody, whoever had it started."""
+    if word is None:
+        end(None, True)
+        return function(*args, **kwargs)
+    before = begin(word)
+    token = request.set(word)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        request.reset(token)
+        end(before, True)
+
+
+def submits(original):
+    def submit(self, fn, /, *args, **kwargs):
+        return original(self, carried, current(), fn, args, kwargs)
+    return submit
+
+
+def answers(connection_of):
+    """Of a server: the coroutine that answers one request."""
+    def make(original):
+        async def answer(self, *args, **kwargs):
+            connection = connections.get(connection_of(self))
+            if connection is not None:
+                connection.adopt()
+            return await original(self, *args, **kwargs)
+        return answer
+    return make
+
+
+def protocol_of_cycle(cycle):
+    return id(getattr(cycle.on_response, "__self__", None))
+
+
+def adapt_aiohttp(module):
+    replace(module.RequestHandler, "_handle_request", answers(id))
+
+
+def adapt_uvicorn(module):
+    replace(module.RequestResponseCycle, "run_asgi", answers(protocol_of_cycle))
+
+
+def writes(original):
+    def write(self, data):
+        try:
+            sends(self.get_extra_info("socket").fileno(), self.get_write_buffer_size())
+        except (AttributeError, OSError, RuntimeError):
+            pass
+        return original(self, data)
+    return write
+
+
+def calls(original):
+    def call(self, callback, *args, **kwargs):
+        return original(self, within, callback, *args, **kwargs)
+    return call
+
+
+def calls_later(original):
+    def call(self, when, callback, *args, **kwargs):
+        return original(self, when, within, callback, *args, **kwargs)
+    return call
+
+
+def adapt_uvloop(module):
+    follow_loop(module.Loop)
+    # Its handles don't go through Context.run.
+    for name in ("call_soon", "call_soon_threadsafe"):
+        replace(module.Loop, name, calls)
+    for name in ("call_later", "call_at", "add_reader", "add_writer"):
+        replace(module.Loop, name, calls_later)
+    # What is written goes out at the end of the turn, for all streams together.
+    for kind in module.loop.TCPTransport.__mro__:
+        names = dictionary_of(kind)
+        for name in ("write", "writelines"):
+            if name in names and not hasattr(names[name], "_tagalong"):
+                names[name] = functools.wraps(names[name])(writes(names[name]))
+                names[name]._tagalong = True
+                modified(kind)
+
+
+ADAPTERS = {
+    "aiohttp.web_protocol": adapt_aiohttp,
+    "uvicorn.protocols.http.h11_impl": adapt_uvicorn,
+    "uvicorn.protocols.http.httptools_impl": adapt_uvicorn,
+    "uvloop": adapt_uvloop,
+}
+
+
+def adapt():
+    """For modules that came since; the library calls it when a loop is made."""
+    for name, function in ADAPTERS.items():
+        module = name not in adapted and sys.modules.get(name)
+        if not module:
+            continue
+        adapted.add(name)
+        try:
+            function(module)
+        except (AttributeError, TypeError):
+            pass
+
+
+follow_contexts()
+follow_loop(asyncio.base_events.BaseEventLoop)
+if hasattr(asyncio, "unix_events"):
+    follow_loop(asyncio.unix_events._UnixSelectorEventLoop)
+replace(concurrent.futures.thread.ThreadPoolExecutor, "submit", submits)
+adapt()
