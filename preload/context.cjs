@@ -319,15 +319,21 @@ function watchItem(item) {
   }
 }
 
+// Commands and handlers are made for one use; a thing that is used twice has no context to keep.
+const isCommand = (item) => typeof item.execute === 'function' || typeof item.start === 'function' ||
+  (item.promise && typeof item.promise.then === 'function');
+const isHandler = (item) => typeof item.onConnect === 'function' || typeof item.onRequestStart === 'function';
+
 // What is put into a queue belongs to the first one who did, if it is put there again.
-function watchQueue(prototype, name) {
-  replace(prototype, name, (original) => function (item, ...given) {
-    if (item === null || typeof item !== 'object') return Reflect.apply(original, this, arguments);
+function watchQueue(prototype, name, at, isOne) {
+  replace(prototype, name, (original) => function (...given) {
+    const item = given[at];
+    if (item === null || typeof item !== 'object' || !isOne(item)) return Reflect.apply(original, this, given);
     if (!Mark.has(item)) {
       Mark.set(item, storage.getStore());
       watchItem(item);
     }
-    return storage.run(Mark.get(item), Reflect.apply, original, this, [item, ...given]);
+    return storage.run(Mark.get(item), Reflect.apply, original, this, given);
   });
 }
 
@@ -351,7 +357,9 @@ function watchClass(prototype) {
   if (prototype.constructor && prototype.constructor.name === 'ChildProcess' && isMethod(prototype, 'spawn'))
     replace(prototype, 'spawn', inCurrent);
   for (const name of CALLBACKS) if (isMethod(prototype, name)) watchCallbacks(prototype, name);
-  for (const name of QUEUES) if (isMethod(prototype, name)) watchQueue(prototype, name);
+  for (const name of QUEUES) if (isMethod(prototype, name)) watchQueue(prototype, name, 0, isCommand);
+  // Undici's pools.
+  if (isMethod(prototype, 'dispatch')) watchQueue(prototype, 'dispatch', 1, isHandler);
 }
 
 // Objects of these classes belong to the request that they were made in.
