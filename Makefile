@@ -168,6 +168,7 @@ E2E_C := $(patsubst tests/e2e/%.c,$(O)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
 E2E_LIBS_libpq_client := -lpq
 E2E_LIBS_libpq_loop := -lpq
+E2E_LIBS_slow_disk := -lfuse3
 E2E_LIBS_gnutls_client := -lgnutls
 # Front services on the event loops of C and C++, for the accuracy suite.
 LOOPS := $(addprefix $(O)/tests/accuracy/front_,libevent libuv libev asio)

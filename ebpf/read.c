@@ -248,6 +248,31 @@ static int drop_ended(void *own, const void *key, const void *value)
 	return 1;
 }
 
+/* Nobody has seen these but the reader of the map, so they have to be looked for. */
+static void note_blocked(struct probes *probes, void *own, const void *key, const void *value)
+{
+	(void)value;
+	if (table_get(&probes->ended, key))
+		table_put(own, key);
+}
+
+static void forget_blocked(struct probes *probes)
+{
+	struct table keys;
+	struct reading reading = {map_of(probes->programs->maps.blocked_stacks),
+				  sizeof(struct blocked_key), sizeof(struct blocked), note_blocked,
+				  &keys};
+	const void *key;
+	void *value;
+
+	table_init(&keys, sizeof(struct blocked_key), 0);
+	read_all(probes, &reading);
+	for (size_t i = 0; table_at(&keys, i, &key, &value); i++)
+		if (key)
+			bpf_map_delete_elem(reading.map, key);
+	table_fini(&keys);
+}
+
 /* Its last news came before its end was told, so they have been read since. */
 static void forget(struct probes *probes)
 {
@@ -263,6 +288,7 @@ static void forget(struct probes *probes)
 	for (size_t i = 0; table_at(&probes->ended, i, &key, &value); i++)
 		if (key)
 			bpf_map_delete_elem(map_of(probes->programs->maps.processes), key);
+	forget_blocked(probes);
 }
 
 int probes_processes(struct probes *probes, probes_process_visitor *visit, void *own)

@@ -6,8 +6,12 @@
 
 #define ESTABLISHED  1
 #define SYN_SENT     2
-#define CLOSED       7
 #define PROTOCOL_TCP 6
+
+/*
+ * Sockets stay in their map when they are closed, for a reset is sent after that; the next one at
+ * the same address takes the entry over, here or when it is established.
+ */
 
 /* Runs in the process that connects. */
 static __always_inline void begin_connect(__u64 sock, __u64 now)
@@ -15,8 +19,10 @@ static __always_inline void begin_connect(__u64 sock, __u64 now)
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct probe_thread *thread = thread_current(tid);
 
-	if (!thread)
+	if (!thread) {
+		bpf_map_delete_elem(&sockets, &sock);
 		return;
+	}
 	struct socket_state state = {
 		.process = thread->process, .since_ns = now, .thread = thread->key_thread};
 	bpf_map_update_elem(&sockets, &sock, &state, BPF_ANY);
@@ -53,8 +59,6 @@ int BPF_PROG(on_state, struct sock *sock, int old, int new)
 		begin_connect(at, now);
 	else if (new == ESTABLISHED)
 		establish(at, old, now);
-	else if (new == CLOSED)
-		bpf_map_delete_elem(&sockets, &at);
 	return 0;
 }
 

@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int compare_rows(const void *left, const void *right)
+int profile_compare_rows(const void *left, const void *right)
 {
 	return memcmp(left, right, sizeof(struct latency_key));
 }
 
-static int compare_counts(const void *left, const void *right)
+int profile_compare_counts(const void *left, const void *right)
 {
 	return memcmp(left, right, sizeof(struct count_key));
 }
 
-static int compare_processes(const void *left, const void *right)
+int profile_compare_processes(const void *left, const void *right)
 {
 	return memcmp(left, right, sizeof(uint64_t));
 }
@@ -52,12 +52,30 @@ void profile_data_fini(struct profile_data *data)
 	memset(data, 0, sizeof(*data));
 }
 
+/* Lists have room for the next power of two. */
+static size_t room_for(size_t count)
+{
+	size_t room = 1;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
+void profile_data_resize(void ***list, size_t count)
+{
+	void **shorter = realloc(*list, room_for(count) * sizeof(void *));
+
+	if (shorter)
+		*list = shorter;
+}
+
 /* Room for one more in a list that is doubled whenever its count is a power of two. */
 static void *grow(void *list, size_t count)
 {
 	if (count & (count - 1))
 		return list;
-	return realloc(list, (count ? 2 * count : 1) * sizeof(void *));
+	return realloc(list, room_for(count + 1) * sizeof(void *));
 }
 
 /*
@@ -67,9 +85,9 @@ static void *grow(void *list, size_t count)
 static void *find_or_add(void **tree, void ***list, size_t *count, size_t size, size_t key_size,
 			 const void *key)
 {
-	__compar_fn_t compare = key_size == sizeof(struct latency_key) ? compare_rows
-				: key_size == sizeof(struct count_key) ? compare_counts
-								       : compare_processes;
+	__compar_fn_t compare = key_size == sizeof(struct latency_key) ? profile_compare_rows
+				: key_size == sizeof(struct count_key) ? profile_compare_counts
+								       : profile_compare_processes;
 	void **found = tfind(key, tree, compare);
 
 	if (found)
@@ -89,7 +107,7 @@ static void *find_or_add(void **tree, void ***list, size_t *count, size_t size, 
 	return item;
 }
 
-static struct profile_row *row_of(struct profile_data *data, const struct latency_key *key)
+struct profile_row *profile_data_row(struct profile_data *data, const struct latency_key *key)
 {
 	struct profile_row *row = find_or_add(&data->row_tree, (void ***)&data->rows,
 					      &data->row_count, sizeof(*row), sizeof(*key), key);
@@ -97,6 +115,28 @@ static struct profile_row *row_of(struct profile_data *data, const struct latenc
 	if (!row)
 		data->failed = 1;
 	return row;
+}
+
+struct profile_count *profile_data_count(struct profile_data *data, const struct count_key *key)
+{
+	struct profile_count *count =
+		find_or_add(&data->count_tree, (void ***)&data->counts, &data->count_count,
+			    sizeof(*count), sizeof(*key), key);
+
+	if (!count)
+		data->failed = 1;
+	return count;
+}
+
+struct profile_process *profile_data_add_process(struct profile_data *data, uint64_t id)
+{
+	struct profile_process *process =
+		find_or_add(&data->process_tree, (void ***)&data->processes, &data->process_count,
+			    sizeof(*process), sizeof(id), &id);
+
+	if (!process)
+		data->failed = 1;
+	return process;
 }
 
 void profile_latency_add(struct latency *sum, const struct latency *more)
@@ -113,7 +153,7 @@ static void take_latency(void *own, const struct latency_key *key, const struct 
 			 const struct latency *news)
 {
 	struct profile_data *data = own;
-	struct profile_row *row = row_of(data, key);
+	struct profile_row *row = profile_data_row(data, key);
 	uint64_t *tick = data->ticks[data->tick_count % PROFILE_TICKS];
 
 	if (!row)
@@ -127,14 +167,10 @@ static void take_latency(void *own, const struct latency_key *key, const struct 
 static void take_count(void *own, const struct count_key *key, uint64_t total, uint64_t news)
 {
 	struct profile_data *data = own;
-	struct profile_count *count =
-		find_or_add(&data->count_tree, (void ***)&data->counts, &data->count_count,
-			    sizeof(*count), sizeof(*key), key);
+	struct profile_count *count = profile_data_count(data, key);
 
-	if (!count) {
-		data->failed = 1;
+	if (!count)
 		return;
-	}
 	count->total = total;
 	if (key->what != COUNT_ERROR)
 		return;
@@ -142,7 +178,7 @@ static void take_count(void *own, const struct count_key *key, uint64_t total, u
 				   .thread = key->thread,
 				   .call = key->call,
 				   .measure = MEASURE_CALL};
-	struct profile_row *row = row_of(data, &call);
+	struct profile_row *row = profile_data_row(data, &call);
 	if (!row)
 		return;
 	row->errors += news;
@@ -152,14 +188,10 @@ static void take_count(void *own, const struct count_key *key, uint64_t total, u
 static void take_process(void *own, uint64_t id, const struct process_info *info)
 {
 	struct profile_data *data = own;
-	struct profile_process *process =
-		find_or_add(&data->process_tree, (void ***)&data->processes, &data->process_count,
-			    sizeof(*process), sizeof(id), &id);
+	struct profile_process *process = profile_data_add_process(data, id);
 
-	if (!process) {
-		data->failed = 1;
+	if (!process)
 		return;
-	}
 	process->pid = (uint32_t)(id >> 32);
 	memcpy(process->name, info->comm, sizeof(process->name));
 	process->name[sizeof(process->name) - 1] = '\0';
@@ -184,13 +216,14 @@ int profile_data_read(struct profile_data *data, struct probes *probes, uint64_t
 		result = probes_processes(probes, take_process, data);
 	if (result == 0)
 		result = probes_lost(probes, data->lost);
+	profile_data_merge_ended(data);
 	data->tick_count++;
 	return data->failed ? -ENOMEM : result;
 }
 
 const struct profile_process *profile_data_process(const struct profile_data *data, uint64_t id)
 {
-	void *const *found = tfind(&id, &data->process_tree, compare_processes);
+	void *const *found = tfind(&id, &data->process_tree, profile_compare_processes);
 
 	return found ? *found : NULL;
 }

@@ -11,6 +11,7 @@
 #include "ebpf/probes.h"
 
 #define PROFILE_TICKS 240
+#define PROFILE_ENDED 1024 /* processes that ended and are still told one by one */
 
 struct profile_row {
 	struct latency_key key; /* first: it is what rows are found by */
@@ -26,9 +27,9 @@ struct profile_count {
 
 struct profile_process {
 	uint64_t id;
-	uint32_t pid;
+	uint32_t pid; /* 0: all that ended and had this name */
 	char name[PROBE_COMM];
-	int ended;
+	int ended; /* 1: told in the last reading; 2: before, so nothing can come any more */
 };
 
 struct profile_data {
@@ -37,7 +38,8 @@ struct profile_data {
 	struct profile_count **counts;
 	struct profile_process **processes;
 	size_t row_count, count_count, process_count;
-	int failed; /* for want of memory: the data is not whole */
+	size_t merged_count; /* processes that are told with others of their name */
+	int failed;          /* for want of memory: the data is not whole */
 	uint64_t begun_ns, before_ns, now_ns;
 	uint64_t lost[LOST_REASONS];
 	/* System calls by bucket in each of the last intervals; of interval i at i % PROFILE_TICKS.
@@ -54,6 +56,22 @@ int profile_data_read(struct profile_data *data, struct probes *probes, uint64_t
 
 /* NULL: not known (yet). */
 const struct profile_process *profile_data_process(const struct profile_data *data, uint64_t id);
+
+/* The entry with this key, new ones are zeros. NULL: no memory, which data->failed notes. */
+struct profile_row *profile_data_row(struct profile_data *data, const struct latency_key *key);
+struct profile_count *profile_data_count(struct profile_data *data, const struct count_key *key);
+struct profile_process *profile_data_add_process(struct profile_data *data, uint64_t id);
+
+/* Puts processes that ended together by name, once they are more than PROFILE_ENDED. */
+void profile_data_merge_ended(struct profile_data *data);
+
+/* Gives back room of a list that has become shorter; see find_or_add. */
+void profile_data_resize(void ***list, size_t count);
+
+/* By key, as tsearch(3) has it. */
+int profile_compare_rows(const void *left, const void *right);
+int profile_compare_counts(const void *left, const void *right);
+int profile_compare_processes(const void *left, const void *right);
 
 /* Sums up. */
 void profile_latency_add(struct latency *sum, const struct latency *more);

@@ -116,8 +116,9 @@ static void print_label(const struct profile_data *data, const struct profile_vi
 
 	if (view->by == BY_CALL)
 		return;
-	snprintf(label, sizeof(label), "%s %u", process ? process->name : "?",
-		 line->thread ? line->thread : (unsigned)(line->process >> 32));
+	unsigned number = line->thread ? line->thread : (unsigned)(line->process >> 32);
+	snprintf(label, sizeof(label), number ? "%s %u" : "%s (ended)",
+		 process ? process->name : "?", number);
 	int used = terminal_fit(&view->terminal, label, LABEL_COLUMNS, fitted, sizeof(fitted));
 	fprintf(to, "%s%*s", fitted, LABEL_COLUMNS + 1 - used, "");
 }
@@ -221,8 +222,13 @@ static void print_counts(const struct profile_data *data, FILE *to)
 
 void profile_table_print(const struct profile_data *data, const struct profile_view *view, FILE *to)
 {
-	fprintf(to, "%zu process%s, %.1f s\n\n", data->process_count,
-		data->process_count == 1 ? "" : "es", seconds_of(data, view));
+	size_t count = data->merged_count;
+
+	for (size_t i = 0; i < data->process_count; i++)
+		count += data->processes[i]->pid != 0;
+
+	fprintf(to, "%zu process%s, %.1f s\n\n", count, count == 1 ? "" : "es",
+		seconds_of(data, view));
 	print_calls(data, view, to);
 	print_waits(data, view, to);
 	print_counts(data, to);
