@@ -14,6 +14,7 @@ int command_stacks(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_rules(int argc, char **argv);
+int command_dashboard(int argc, char **argv);
 
 int check_ebpf(void); /* `tagalong check --ebpf` */
 

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"stacks", "what is every request in flight doing right now?", command_stacks},
 	{"profile", "where the time of programs goes, as the kernel sees it", command_profile},
 	{"rules", "Prometheus rules for service level objectives", command_rules},
+	{"dashboard", "Grafana dashboards for what is measured", command_dashboard},
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
