@@ -166,6 +166,8 @@ unit: $(UNIT) ## run the unit tests alone
 # What the end-to-end tests and the benchmarks run besides the system's programs.
 E2E_C := $(patsubst tests/e2e/%.c,$(O)/tests/e2e/%,$(wildcard tests/e2e/*.c))
 BENCH_C := $(patsubst tests/bench/%.c,$(O)/tests/bench/%,$(wildcard tests/bench/*.c))
+# Unit tests that measure as well, if they are asked to.
+BENCH_UNIT := $(O)/tests/unit/test_routes_learning
 E2E_LIBS_libpq_client := -lpq
 E2E_LIBS_libpq_loop := -lpq
 E2E_LIBS_slow_disk := -lfuse3
@@ -288,7 +290,7 @@ check: ## all tests, the long ones too, lint, and 60 s of fuzzing
 
 bench: ## measure overhead and accuracy, side by side with the bare programs
 	@tests/deps.sh build test bench
-	@$(MAKE) --no-print-directory -j2 all $(PEERS) $(BENCH_C)
+	@$(MAKE) --no-print-directory -j2 all $(PEERS) $(BENCH_C) $(BENCH_UNIT)
 	@/usr/bin/python3 tests/bench/bench.py $(O)
 
 install: all ## install into PREFIX, below DESTDIR

@@ -14,6 +14,7 @@
 #include "exporter/measure.h"
 #include "exporter/record.h"
 #include "exporter/repeats.h"
+#include "exporter/routes_span.h"
 #include "exporter/slow.h"
 
 #define SECOND_NS        1000000000ull
@@ -321,6 +322,7 @@ static int take_span(struct drain *drain, struct batch *batch, const struct sour
 {
 	struct batch_span *span = &batch->spans[batch->count];
 	int is_sampled = record->span.trace_flags & 1;
+	struct route_match match;
 	uint32_t repeated;
 
 	drain->spans_read++;
@@ -329,6 +331,8 @@ static int take_span(struct drain *drain, struct batch *batch, const struct sour
 		return 0;
 	if (is_sampled)
 		find_call(drain, &batch->arena, source, record);
+	routes_span(drain->routes, &batch->arena, source->resource, drain->settings->url_template,
+		    record, &match);
 	if (enrich_span(batch, drain->settings, record, ending, drain->unix_offset_ns, span) != 0) {
 		drops_add(drain->drops, DROPS_MEMORY, 1);
 		return 0;

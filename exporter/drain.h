@@ -16,6 +16,7 @@
 
 struct measure;
 struct repeats;
+struct routes;
 struct slow_calls;
 struct source; /* one process's slot, as the exporter sees it */
 
@@ -28,6 +29,7 @@ struct drain {
 	struct slow_calls *slow; /* NULL: off */
 	struct repeats *repeats; /* NULL: off */
 	struct measure *measure; /* NULL: nothing is measured; borrowed, for its owner to set */
+	struct routes *routes;   /* NULL: spans have no routes; borrowed, likewise */
 	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
 	uint32_t next_source;    /* where the next pass begins, so that none starves */
 	uint32_t recent_claims;  /* slots claimed in the present second */

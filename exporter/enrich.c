@@ -8,6 +8,7 @@
 #include "exporter/address.h"
 #include "exporter/enrich_work.h"
 #include "exporter/failure.h"
+#include "exporter/routes.h"
 
 #define FLAG_REMOTE_KNOWN 0x100u
 #define FLAG_REMOTE       0x200u
@@ -302,9 +303,32 @@ static void add_outcome(struct enrich_work *work, const struct enrich_ending *en
 	}
 }
 
+/* http.route of a server, url.template of a client; without one the name is the method alone. */
+static void add_route(struct enrich_work *work)
+{
+	const struct route_match *match = work->record->route;
+	size_t size;
+	char *name;
+
+	if (!match)
+		return;
+	attribute_add_text(&work->list,
+			   work->from->kind == SPAN_SERVER ? "http.route" : "url.template",
+			   match->route);
+	size = strlen(work->to->name);
+	name = arena_bytes(work->list.arena, size + match->route.size + 2);
+	if (!name)
+		return;
+	memcpy(name, work->to->name, size);
+	name[size] = ' ';
+	memcpy(name + size + 1, match->route.at, match->route.size + 1);
+	work->to->name = name;
+}
+
 static void enrich_http(struct enrich_work *work, const struct enrich_ending *ending)
 {
 	add_method(work);
+	add_route(work);
 	set_scheme(work);
 	if (work->from->kind == SPAN_SERVER) {
 		add_url_server(work);

@@ -14,6 +14,7 @@
 #include "exporter/log.h"
 #include "exporter/meter.h"
 #include "exporter/reload.h"
+#include "exporter/routes.h"
 #include "exporter/settings_file.h"
 
 #define MS_NS         1000000ull
@@ -248,6 +249,8 @@ static void poll_now(uv_timer_t *timer)
 	seal_if_due(pipeline);
 	deliver_pass(pipeline->deliver, pipeline->drain.now_ns,
 		     pipeline->drain.now_ns + pipeline->drain.unix_offset_ns);
+	routes_housekeep(pipeline->drain.routes,
+			 pipeline->drain.now_ns + pipeline->drain.unix_offset_ns);
 	drops_report(&pipeline->drops, pipeline->drain.now_ns, 0);
 	tell_counts(pipeline);
 	adapt(pipeline, most);
@@ -278,6 +281,14 @@ static void take_settings(void *context, const struct config_node *root)
 	(void)root;
 	if (pipeline->settings->changed)
 		drain_tune(&pipeline->drain);
+}
+
+static void take_routes(void *context, const struct config_node *section)
+{
+	struct pipeline *pipeline = context;
+
+	if (pipeline->drain.routes)
+		routes_configure(pipeline->drain.routes, section);
 }
 
 /* ---- start and finish ----------------------------------------------------------------------- */
@@ -345,6 +356,7 @@ static void finish(struct pipeline *pipeline)
 	batch_free(pipeline->open);
 	batch_free(pipeline->spare);
 	exits_fini(&pipeline->exits);
+	routes_free(pipeline->drain.routes);
 	drain_fini(&pipeline->drain);
 }
 
@@ -363,6 +375,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	uv_loop_init(&pipeline->loop);
 	result = drain_init(&pipeline->drain, file, settings, &pipeline->drops, &pipeline->exits);
 	if (result == 0) {
+		pipeline->drain.routes = routes_new(settings->routes_path);
 		pipeline->deliver =
 			deliver_new(&pipeline->loop, settings, &pipeline->drops, on_safe, pipeline);
 		pipeline->reload = reload_start(&pipeline->loop, settings, &file->header->control);
@@ -376,6 +389,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	}
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
 	settings_file_register(settings->file, NULL, take_settings, pipeline);
+	settings_file_register(settings->file, "routes", take_routes, pipeline);
 	start_handles(pipeline);
 	start_meter(pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);

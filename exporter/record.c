@@ -134,6 +134,7 @@ int record_parse(struct arena *arena, const void *bytes, size_t size, uint64_t n
 		return -EINVAL;
 	memset(record->field, 0, sizeof(record->field));
 	memset(&record->call, 0, sizeof(record->call));
+	record->route = NULL;
 	record->headers = NULL;
 	record->header_count = 0;
 	copy = arena_bytes(arena, (size_t)span->fields_size + 1);

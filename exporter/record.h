@@ -10,6 +10,8 @@
 #include "exporter/text.h"
 #include "preload/segment.h"
 
+struct route_match;
+
 #define RECORD_FIELDS      24 /* above the highest enum span_field */
 #define RECORD_HEADERS_MAX 16 /* captured headers, requests and responses together */
 
@@ -30,7 +32,8 @@ struct record {
 	struct text field[RECORD_FIELDS]; /* by enum span_field, but for the two headers */
 	struct record_header *headers;
 	size_t header_count;
-	struct record_call call; /* zeros after record_parse */
+	struct record_call call;         /* zeros after record_parse */
+	const struct route_match *route; /* by routes_span, which see; NULL after record_parse */
 };
 
 /*

@@ -211,15 +211,13 @@ static void read_environment(struct reading *reading)
 
 void routes_configure(struct routes *routes, const struct config_node *section)
 {
-	struct reading reading = {.learns = 1};
 	const struct config_node *patterns = config_get(section, "patterns");
+	struct reading reading = {.learns = config_boolean(config_get(section, "learn"), 1)};
 
 	read_environment(&reading);
 	if (config_is_list(patterns))
 		for (size_t i = 0; i < config_count(patterns); i++)
 			add_listed(&reading, config_at(patterns, i));
-	if (config_get(section, "learn"))
-		reading.learns = config_boolean(config_get(section, "learn"), 1);
 	if (!routes) {
 		free_patterns(reading.patterns, reading.count);
 		return;
@@ -454,14 +452,15 @@ void routes_find(struct routes *routes, struct arena *arena, struct text service
 		remember(routes, hash, path, match, leaf);
 }
 
-void routes_housekeep(struct routes *routes, uint64_t now_ns)
+void routes_housekeep(struct routes *routes, uint64_t now_unix_ns)
 {
-	uint32_t hour = (uint32_t)(now_ns / HOUR_NS);
-	int is_full = routes->tree.refused > 0;
+	uint32_t hour = (uint32_t)(now_unix_ns / HOUR_NS);
+	int is_full;
 
-	if (now_ns - routes->saved_ns < SAVE_NS)
+	if (!routes || now_unix_ns - routes->saved_ns < SAVE_NS)
 		return;
-	routes->saved_ns = now_ns;
+	is_full = routes->tree.refused > 0;
+	routes->saved_ns = now_unix_ns;
 	if (hour != routes->tree.hour || is_full) {
 		routes->tree.hour = hour;
 		route_tree_age(&routes->tree, is_full);

@@ -56,8 +56,8 @@ void routes_find(struct routes *routes, struct arena *arena, struct text service
 		 unsigned status, struct route_match *match);
 
 /*
- * Now and then, with Unix time: takes over what other exporters wrote, writes the learned table if
- * it changed, forgets what has not been seen for long.
+ * Accepts NULL. Now and then, with Unix time: takes over what other exporters wrote, writes the
+ * learned table if it changed, forgets what has not been seen for long.
  */
 void routes_housekeep(struct routes *routes, uint64_t now_unix_ns);
 

@@ -157,7 +157,9 @@ struct output {
 
 static void put(struct output *output, const void *bytes, size_t size)
 {
-	if (output->size + size > output->room) {
+	if (output->failed)
+		return;
+	if (!output->at || output->size + size > output->room) {
 		size_t room = 2 * output->room + size + 4096;
 		char *larger = realloc(output->at, room);
 

@@ -232,7 +232,7 @@ int route_node_holds_values(const struct route_tree *tree, uint32_t index)
 {
 	const struct route_node *position = route_node(tree, index);
 	struct limits limits = limits_of((enum route_context)position->context);
-	unsigned weight = position->forgotten, rare = position->forgotten;
+	unsigned weight = position->forgotten, rare = weight;
 
 	for (uint32_t i = position->child; i; i = route_node(tree, i)->sibling) {
 		const struct route_node *child = route_node(tree, i);

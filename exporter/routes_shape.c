@@ -5,7 +5,17 @@
 
 #include "exporter/routes_word.h"
 
-enum { DIGIT = 1, LOWER = 2, UPPER = 4, HEX = 8, JOINT = 16, NUMERIC = 32, FREE = 64, VOWEL = 128 };
+enum byte_kind {
+	DIGIT = 1,
+	LOWER = 2,
+	UPPER = 4,
+	HEX = 8,
+	JOINT = 16,   /* between the parts of a name */
+	NUMERIC = 32, /* digits, and what stands between those of dates, versions, places */
+	FREE = 64,    /* in no name that a programmer gives */
+	VOWEL = 128,
+	PLAIN = 256, /* in names, but nothing of the above */
+};
 
 /* What a run of letters and digits consists of. */
 struct run {
@@ -15,21 +25,53 @@ struct run {
 	int is_hex;
 };
 
+/* What each byte may be part of; those that are not here are FREE. */
+static const uint16_t kinds[256] = {
+	['0' ... '9'] = DIGIT | HEX | NUMERIC,
+	['a'] = LOWER | HEX | VOWEL,
+	['b' ... 'd'] = LOWER | HEX,
+	['e'] = LOWER | HEX | VOWEL,
+	['f'] = LOWER | HEX,
+	['g' ... 'h'] = LOWER,
+	['i'] = LOWER | VOWEL,
+	['j' ... 'n'] = LOWER,
+	['o'] = LOWER | VOWEL,
+	['p' ... 't'] = LOWER,
+	['u'] = LOWER | VOWEL,
+	['v' ... 'x'] = LOWER,
+	['y'] = LOWER | VOWEL,
+	['z'] = LOWER,
+	['A'] = UPPER | HEX | VOWEL,
+	['B' ... 'D'] = UPPER | HEX,
+	['E'] = UPPER | HEX | VOWEL,
+	['F'] = UPPER | HEX,
+	['G' ... 'H'] = UPPER,
+	['I'] = UPPER | VOWEL,
+	['J' ... 'N'] = UPPER,
+	['O'] = UPPER | VOWEL,
+	['P' ... 'T'] = UPPER,
+	['U'] = UPPER | VOWEL,
+	['V' ... 'X'] = UPPER,
+	['Y'] = UPPER | VOWEL,
+	['Z'] = UPPER,
+	['-'] = JOINT | NUMERIC,
+	['.'] = JOINT | NUMERIC,
+	[':'] = JOINT | NUMERIC,
+	['_'] = JOINT,
+	['~'] = JOINT,
+	[','] = FREE | NUMERIC,
+	['+'] = FREE | NUMERIC,
+	['$'] = PLAIN,
+	['@'] = PLAIN,
+	['('] = PLAIN,
+	[')'] = PLAIN,
+};
+
 static unsigned kind_of(char c)
 {
-	if (c >= '0' && c <= '9')
-		return DIGIT | HEX | NUMERIC;
-	if (c >= 'a' && c <= 'z')
-		return LOWER | (c <= 'f' ? HEX : 0u) | (memchr("aeiouy", c, 6) ? VOWEL : 0u);
-	if (c >= 'A' && c <= 'Z')
-		return UPPER | (c <= 'F' ? HEX : 0u) | (memchr("AEIOUY", c, 6) ? VOWEL : 0u);
-	if (c == '-' || c == '.' || c == ':')
-		return JOINT | NUMERIC;
-	if (c == '_' || c == '~')
-		return JOINT;
-	if (c == ',' || c == '+')
-		return FREE | NUMERIC;
-	return c == '$' || c == '@' || c == '(' || c == ')' ? 0u : FREE;
+	unsigned kind = kinds[(unsigned char)c];
+
+	return kind ? kind : FREE;
 }
 
 static struct run run_of(const char *at, size_t size)

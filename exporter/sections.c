@@ -40,11 +40,7 @@ static void check_destinations(const struct config_node *root)
 
 static void check_routes(const struct config_node *section)
 {
-	struct routes *routes = routes_new(NULL);
-
-	if (routes)
-		routes_configure(routes, section);
-	routes_free(routes);
+	routes_configure(NULL, section);
 }
 
 static const struct section sections[] = {

@@ -91,6 +91,20 @@ static void read_store(struct settings *settings)
 	settings->store_max_age_hours = positive("TAGALONG_STORE_MAX_AGE", 72);
 }
 
+/* Beside the store, but where a path is given; any other value means: nowhere. */
+static void read_routes(struct settings *settings)
+{
+	const char *given = env_get("TAGALONG_ROUTES_TABLE");
+	const char *slash = settings->store_path ? strrchr(settings->store_path, '/') : NULL;
+
+	settings->url_template = env_boolean("TAGALONG_URL_TEMPLATE");
+	if (given)
+		settings->routes_path = strchr(given, '/') ? strdup(given) : NULL;
+	else if (slash && asprintf(&settings->routes_path, "%.*s/routes",
+				   (int)(slash - settings->store_path), settings->store_path) < 0)
+		settings->routes_path = NULL;
+}
+
 static void decide_store(struct settings *settings)
 {
 	const struct destinations *destinations = &settings->destinations;
@@ -131,6 +145,7 @@ int settings_read(struct settings *settings)
 	read_limits(settings);
 	read_methods(settings);
 	read_store(settings);
+	read_routes(settings);
 	result = destinations_of_environment(&settings->destinations);
 	if (settings->disabled)
 		destinations_clear(&settings->destinations);
@@ -150,6 +165,7 @@ void settings_free(struct settings *settings)
 		free(settings->methods[i]);
 	destinations_fini(&settings->destinations);
 	free(settings->store_path);
+	free(settings->routes_path);
 	free(settings->run_directory);
 	memset(settings, 0, sizeof(*settings));
 }

@@ -32,6 +32,9 @@ struct settings {
 	uint32_t store_max_mb;
 	uint32_t store_max_age_hours;
 
+	char *routes_path; /* of the table of learned routes, NULL: it is kept in memory only */
+	int url_template;  /* requests that are sent have their route told, too */
+
 	char *run_directory;
 	uint32_t reserved_slots;
 	uint32_t shutdown_timeout_ms;

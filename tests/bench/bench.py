@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, accuracy; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, accuracy, routes; all by default
 import os
 import re
 import signal
@@ -226,8 +226,13 @@ def measure_accuracy():
         subprocess.run([sys.executable, suite, sys.argv[1], "--tracer", tracer], check=False)
 
 
+def measure_routes():
+    print("\nRoutes learned from requests for those of real servers, 60 of each:\n", flush=True)
+    subprocess.run([machine.BUILD / "tests" / "unit" / "test_routes_learning", "--measure"], check=True)
+
+
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "accuracy"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "accuracy", "routes"]
     print("Measuring, bare and traced in turns:", flush=True)
     for part in ("nginx", "starts", "callgrind", "stores"):
         if part in parts:
@@ -238,6 +243,8 @@ def main():
             print(f"{what:<44} {bare:>12} {traced:>12}  {result:<46} {target}")
     if "accuracy" in parts:
         measure_accuracy()
+    if "routes" in parts:
+        measure_routes()
 
 
 main()

@@ -185,12 +185,12 @@ def test_spans_say_what_the_conventions_ask(machine, session, collector, peer):
     machine.stop(server)
     session.end()
     front, call = sorted(collector.spans(), key=lambda span: span["kind"])
-    assert (front["kind"], front["name"], front["parent"], front["status"]) == (2, "GET", "", 0)
+    assert (front["kind"], front["name"], front["parent"], front["status"]) == (2, "GET /a/b", "", 0)
     assert (call["kind"], call["name"], call["parent"], call["status"]) == (3, "GET", front["span"], 0)
     assert front["start"] <= call["start"] <= call["end"] <= front["end"]
     common = {"http.request.method": "GET", "http.response.status_code": 200, "network.peer.address": "127.0.0.1",
               "http.request.header.x-request-id": ["id-1"]}
-    wanted = {**common, "url.path": "/a/b", "url.query": "q=1", "url.scheme": "http", "server.address": "127.0.0.1",
+    wanted = {**common, "url.path": "/a/b", "http.route": "/a/b", "url.query": "q=1", "url.scheme": "http", "server.address": "127.0.0.1",
               "server.port": port, "client.address": "127.0.0.1", "user_agent.original": "me/1",
               "network.protocol.version": "1.1"}
     assert {name: front["attributes"].get(name) for name in wanted} == wanted

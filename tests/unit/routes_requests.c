@@ -187,8 +187,9 @@ static void space(struct routes_random *random, char *to, size_t room)
 static void numbered_slug(struct routes_random *random, char *to, size_t room)
 {
 	number(random, to, room);
-	strcat(to, "-");
-	slug(random, to + strlen(to), room - strlen(to));
+	to += strlen(to);
+	*to = '-';
+	slug(random, to + 1, room - 8);
 }
 
 static const struct {

@@ -13,6 +13,7 @@
 
 #include "exporter/enrich.h"
 #include "exporter/failure.h"
+#include "exporter/routes.h"
 #include "tests/unit/segment_writer.h"
 
 static struct settings settings;
@@ -110,6 +111,29 @@ static void a_server_span_has_what_the_conventions_require(void **state)
 	assert_true(is_absent("url.full"));
 	assert_string_equal(span.target, "/orders/17");
 	assert_int_equal(span.flags, 0x101);
+}
+
+static void a_route_is_told_and_named_after_the_method(void **state)
+{
+	static const char *const keys[] = {"http.route", "url.template"};
+	struct route_match match = {.route = TEXT_OF("/orders/{id}")};
+	struct record record;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		start(i == 0 ? SPAN_SERVER : SPAN_CLIENT);
+		writer_text(&from, FIELD_METHOD, "GET");
+		writer_text(&from, FIELD_PATH, "/orders/17");
+		assert_int_equal(record_parse(&batch->arena, &from,
+					      sizeof(from.span) + from.span.fields_size, 1,
+					      &record),
+				 0);
+		record.route = &match;
+		assert_int_equal(enrich_span(batch, &settings, &record, NULL, 0, &span), 0);
+		assert_string_equal(span.name, "GET /orders/{id}");
+		assert_string_equal(text_of(keys[i]), "/orders/{id}");
+		assert_true(is_absent(keys[1 - i]));
+	}
 }
 
 static void a_client_span_has_a_url_without_credentials(void **state)
@@ -321,6 +345,7 @@ int main(void)
 #define ENRICH_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		ENRICH_TEST(a_server_span_has_what_the_conventions_require),
+		ENRICH_TEST(a_route_is_told_and_named_after_the_method),
 		ENRICH_TEST(a_client_span_has_a_url_without_credentials),
 		ENRICH_TEST(ports_that_are_not_given_follow_the_scheme),
 		ENRICH_TEST(an_unknown_method_is_other_and_keeps_its_original),

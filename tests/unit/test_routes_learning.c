@@ -81,6 +81,47 @@ static void learn(const struct routes_table *table, struct score *early, struct 
 	routes_free(routes);
 }
 
+static uint64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#define PATHS 4096
+
+/* The cost of one look-up: of paths that were met before, and of ones with a new number in each. */
+static void measure_speed(void)
+{
+	static char paths[PATHS][64];
+	struct routes *routes = routes_new(NULL);
+	struct text service = TEXT_OF("shop");
+	struct route_match match;
+	struct arena arena;
+	uint64_t start, spent[2] = {0};
+
+	arena_init(&arena);
+	for (unsigned round = 0; round < 400; round++) {
+		int is_new = round >= 200;
+
+		for (unsigned i = 0; i < PATHS; i++)
+			snprintf(paths[i], sizeof(paths[i]), "/api/v1/orders/%u/lines/%u",
+				 is_new ? round * PATHS + i : i % 1000, i % 7);
+		start = cpu_ns();
+		for (unsigned i = 0; i < PATHS; i++)
+			routes_find(routes, &arena, service,
+				    (struct text){paths[i], (uint32_t)strlen(paths[i])}, 200,
+				    &match);
+		spent[is_new] += cpu_ns() - start;
+		arena_reset(&arena);
+	}
+	printf("a look-up of a path met before: %.0f ns; of a new one: %.0f ns\n",
+	       (double)spent[0] / (200.0 * PATHS), (double)spent[1] / (200.0 * PATHS));
+	arena_free(&arena);
+	routes_free(routes);
+}
+
 static int measure(int tells)
 {
 	printf("%-12s %7s %21s %21s\n", "", "routes", "first half", "second half");
@@ -94,6 +135,7 @@ static int measure(int tells)
 		       routes_tables[i].count, precision(&early), recall(&early), precision(&late),
 		       recall(&late));
 	}
+	measure_speed();
 	return 0;
 }
 

@@ -73,6 +73,7 @@ class Machine:
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "NODE_PATH": str(NODE_MODULES),
+            "TAGALONG_ROUTES_TABLE": str(self.directory / "routes"),
             MARK: self.mark,
         }
         env.update({key: str(value) for key, value in (extra or {}).items()})
