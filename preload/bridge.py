@@ -1,19 +1,18 @@
 # bridge.py - CPython tells the library which request the code that runs works for.
 #
-# The library runs this in the interpreter when asyncio makes its first event loop. A word is what
-# the library knows of a request: bytes that mean nothing here. It stands in a context variable, so
-# that tasks, callbacks and timers inherit it, and Context.run, by which every loop runs them all,
+# The library runs this in the interpreter when the first event loop or thread is made. A word is
+# what the library knows of a request: bytes that mean nothing here. It stands in a context variable,
+# so that tasks, callbacks and timers inherit it, and Context.run, by which every loop runs them all,
 # makes it the thread's. What is left to do here: a request that was read gets into the variable of
-# the code that answers it, and a pool of threads takes it along.
+# the code that answers it, a pool of threads takes it along, and greenlets have one each.
 #
-# The library gives: within, bind, modified, current, switch, begin, end, alive, read_from, take, sends.
-# What is not as expected is left alone: its calls have no parent then.
-import asyncio
-import concurrent.futures.thread
+# The library gives: within, bind, modified, current, switch, begin, end, rest, manage_reading, alive,
+# read_from, take, sends. What is not as expected is left alone: its calls have no parent then.
 import contextvars
 import functools
 import gc
 import sys
+import weakref
 
 request = contextvars.ContextVar("tagalong")
 
@@ -36,16 +35,11 @@ def dictionary_of(kind):
     return gc.get_referents(kind.__dict__)[0]
 
 
-def follow_contexts():
-    method = bind(contextvars.Context, contextvars.Context().run, request)
-    if method is None:
-        raise RuntimeError("Context.run is not as expected")
-    dictionary_of(contextvars.Context)["run"] = method
-    modified(contextvars.Context)
+# ---- servers: which request was read, and whose it is
 
 
-# Without its IDs: a word of which nothing is left when the response has gone out.
 def fleeting(word):
+    """The word without its IDs: none when the response has gone out."""
     return word[:8] + bytes(len(word) - 8)
 
 
@@ -73,12 +67,12 @@ class Connection:
     def received(self, reference, function, protocol, argument):
         """A callback of the protocol: what it begins belongs to the one request there is."""
         count = self.read(reference)
-        if self.contexts:
-            result, woken = self.watched(function, protocol, argument)
-            if count:
-                self.hand_over(count, woken)
-            return result
-        return self.call(function, protocol, argument)
+        if not self.contexts:
+            return self.call(function, protocol, argument)
+        result, woken = self.watched(function, protocol, argument)
+        if count:
+            self.hand_over(count, woken)
+        return result
 
     def call(self, function, *arguments):
         if len(self.open) != 1:
@@ -94,7 +88,7 @@ class Connection:
 
     def watched(self, function, *arguments):
         """As call(); also returns the contexts of what it has scheduled."""
-        loop = asyncio._get_running_loop()
+        loop = sys.modules["asyncio"]._get_running_loop()
         names = getattr(loop, "__dict__", None)
         if names is None or "call_soon" in names:
             return self.call(function, *arguments), []
@@ -174,8 +168,33 @@ def prepared(protocol):
     return protocol
 
 
+def answers(connection_of):
+    """Of a server: the coroutine that answers one request."""
+    def make(original):
+        async def answer(self, *args, **kwargs):
+            connection = connections.get(connection_of(self))
+            if connection is not None:
+                connection.adopt()
+            return await original(self, *args, **kwargs)
+        return answer
+    return make
+
+
+def adapt_aiohttp(module):
+    replace(module.RequestHandler, "_handle_request", answers(id))
+
+
+def adapt_uvicorn(module):
+    def protocol_of(cycle):
+        return id(getattr(cycle.on_response, "__self__", None))
+    replace(module.RequestResponseCycle, "run_asgi", answers(protocol_of))
+
+
+# ---- loops
+
+
 def serves(original):
-    """Of a loop: create_server and kin, whose first argument makes protocols."""
+    """create_server and kin, whose first argument makes protocols."""
     async def create(self, protocol_factory, *args, **kwargs):
         adapt()
         return await original(self, lambda: prepared(protocol_factory()), *args, **kwargs)
@@ -198,58 +217,18 @@ def follow_loop(kind):
         replace(kind, name, serves)
 
 
-def carried(word, function, args, kwargs):
-    """In a thread of a pool. Without a word it works for nobody, whoever had it started."""
-    if word is None:
-        end(None, True)
-        return function(*args, **kwargs)
-    before = begin(word)
-    token = request.set(word)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        request.reset(token)
-        end(before, True)
-
-
-def submits(original):
-    def submit(self, fn, /, *args, **kwargs):
-        return original(self, carried, current(), fn, args, kwargs)
-    return submit
-
-
-def answers(connection_of):
-    """Of a server: the coroutine that answers one request."""
-    def make(original):
-        async def answer(self, *args, **kwargs):
-            connection = connections.get(connection_of(self))
-            if connection is not None:
-                connection.adopt()
-            return await original(self, *args, **kwargs)
-        return answer
-    return make
-
-
-def protocol_of_cycle(cycle):
-    return id(getattr(cycle.on_response, "__self__", None))
-
-
-def adapt_aiohttp(module):
-    replace(module.RequestHandler, "_handle_request", answers(id))
-
-
-def adapt_uvicorn(module):
-    replace(module.RequestResponseCycle, "run_asgi", answers(protocol_of_cycle))
-
-
-def writes(original):
-    def write(self, data):
-        try:
-            sends(self.get_extra_info("socket").fileno(), self.get_write_buffer_size())
-        except (AttributeError, OSError, RuntimeError):
-            pass
-        return original(self, data)
-    return write
+def adapt_asyncio(module):
+    if not hasattr(module, "SelectorEventLoop"):
+        return False  # it is being imported
+    method = bind(contextvars.Context, contextvars.Context().run, request)
+    if method is None:
+        return True
+    dictionary_of(contextvars.Context)["run"] = method
+    modified(contextvars.Context)
+    follow_loop(module.base_events.BaseEventLoop)
+    follow_loop(module.SelectorEventLoop)
+    import concurrent.futures.thread  # what run_in_executor will use
+    return True
 
 
 def calls(original):
@@ -262,6 +241,16 @@ def calls_later(original):
     def call(self, when, callback, *args, **kwargs):
         return original(self, when, within, callback, *args, **kwargs)
     return call
+
+
+def writes(original):
+    def write(self, data):
+        try:
+            sends(self.get_extra_info("socket").fileno(), self.get_write_buffer_size())
+        except (AttributeError, OSError, RuntimeError):
+            pass
+        return original(self, data)
+    return write
 
 
 def adapt_uvloop(module):
@@ -281,11 +270,107 @@ def adapt_uvloop(module):
                 modified(kind)
 
 
+# ---- threads
+
+
+def carried(word, function, args, kwargs):
+    """In a thread of a pool."""
+    if word is None:
+        rest()
+        return function(*args, **kwargs)
+    before = begin(word)
+    token = request.set(word)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        request.reset(token)
+        end(before, True)
+
+
+def submits(original):
+    def submit(self, fn, /, *args, **kwargs):
+        return original(self, carried, current(), fn, args, kwargs)
+    return submit
+
+
+def adapt_pools(module):
+    if not hasattr(module, "ThreadPoolExecutor"):
+        return False
+    replace(module.ThreadPoolExecutor, "submit", submits)
+    return True
+
+
+# ---- greenlets: each has a word of its own, as a thread has
+
+
+words = weakref.WeakKeyDictionary()  # of greenlets that don't run
+
+
+def follow_greenlets(greenlet):
+    """In the thread of a hub."""
+    previous = greenlet.gettrace()
+    if getattr(previous, "_tagalong", False):
+        return
+
+    def trace(event, arguments):
+        if event in ("switch", "throw"):
+            origin, target = arguments
+            word = current()
+            if word is not None:
+                words[origin] = word
+            elif origin in words:
+                del words[origin]
+            switch(words.get(target))
+        if previous is not None:
+            previous(event, arguments)
+
+    trace._tagalong = True
+    manage_reading()
+    greenlet.settrace(trace)
+
+
+def inherits(child):
+    word = current()
+    if word is not None:
+        words[child] = word
+
+
+def adapt_gevent(module):
+    module.Greenlet.add_spawn_callback(inherits)
+
+
+def adapt_eventlet(module):
+    def begins(original):
+        def __init__(self, *args, **kwargs):
+            original(self, *args, **kwargs)
+            inherits(self)
+        return __init__
+    replace(module.GreenThread, "__init__", begins)
+
+
+def maker_of_loop():
+    """The package whose loop is being made."""
+    frame = sys._getframe()
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "").partition(".")[0]
+        if name in ("asyncio", "uvloop", "gevent", "eventlet"):
+            return name
+        frame = frame.f_back
+    return None
+
+
+# ----
+
+
 ADAPTERS = {
+    "asyncio": adapt_asyncio,
+    "uvloop": adapt_uvloop,
     "aiohttp.web_protocol": adapt_aiohttp,
     "uvicorn.protocols.http.h11_impl": adapt_uvicorn,
     "uvicorn.protocols.http.httptools_impl": adapt_uvicorn,
-    "uvloop": adapt_uvloop,
+    "gevent.greenlet": adapt_gevent,
+    "eventlet.greenthread": adapt_eventlet,
+    "concurrent.futures.thread": adapt_pools,
 }
 
 
@@ -295,16 +380,14 @@ def adapt():
         module = name not in adapted and sys.modules.get(name)
         if not module:
             continue
-        adapted.add(name)
         try:
-            function(module)
+            if function(module) is False:
+                continue
         except (AttributeError, TypeError):
             pass
+        adapted.add(name)
+    if maker_of_loop() in ("gevent", "eventlet"):
+        follow_greenlets(sys.modules["greenlet"])
 
 
-follow_contexts()
-follow_loop(asyncio.base_events.BaseEventLoop)
-if hasattr(asyncio, "unix_events"):
-    follow_loop(asyncio.unix_events._UnixSelectorEventLoop)
-replace(concurrent.futures.thread.ThreadPoolExecutor, "submit", submits)
 adapt()

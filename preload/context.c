@@ -5,6 +5,7 @@
 
 #include "preload/published.h"
 #include "preload/runtime.h"
+#include "preload/runtime_take.h"
 #include "preload/sys.h"
 
 /* As far above the current frame as a loop's frame is looked for: the default stack limit. */
@@ -79,10 +80,13 @@ void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t r
 
 void context_read(struct thread *self, uint64_t context, int is_next)
 {
-	if (self->runtime)
+	if (self->runtime) {
 		self->last_read = context;
-	else
+		if (self->reading_switches)
+			runtime_read(is_next ? context : 0);
+	} else {
 		context_set(self, is_next ? context : 0, SPAN_LINK_CONTEXT, 0);
+	}
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #define SCRIPT      "bridge.py"
 #define SCRIPT_ROOM (64u << 10)
+#define LOOKS       64
 
 #if defined(__x86_64__)
 __asm__(".symver old_dladdr, dladdr@GLIBC_2.2.5");
@@ -82,7 +83,7 @@ static int is_cpython(const void *caller)
 	Dl_info ours;
 	const char *name;
 
-	if (!old_dladdr(caller, &theirs) || !theirs.dli_fname ||
+	if (!caller || !old_dladdr(caller, &theirs) || !theirs.dli_fname ||
 	    !old_dladdr(*(void **)&cpython.Py_IsInitialized, &ours))
 		return 0;
 	name = strrchr(theirs.dli_fname, '/');
@@ -164,11 +165,15 @@ static int run_script(const char *text)
 	return -1;
 }
 
+static struct py_object *module_of(const char *name)
+{
+	return cpython.PyDict_GetItemString(cpython.PyImport_GetModuleDict(), name);
+}
+
 /* asyncio is imported, all of it: that itself tries what an event loop will do. */
 static int has_asyncio(void)
 {
-	struct py_object *module =
-		cpython.PyDict_GetItemString(cpython.PyImport_GetModuleDict(), "asyncio");
+	struct py_object *module = module_of("asyncio");
 	struct py_object *last =
 		module ? cpython.PyObject_GetAttrString(module, "SelectorEventLoop") : NULL;
 
@@ -184,15 +189,17 @@ static void begin(void)
 {
 	char *text;
 
-	if (!has_asyncio() || atomic_exchange(&stage, STAGE_BEGUN) != STAGE_NONE)
+	if (!module_of("concurrent.futures.thread") && !module_of("greenlet") && !has_asyncio())
+		return;
+	if (atomic_exchange(&stage, STAGE_BEGUN) != STAGE_NONE)
 		return;
 	text = read_script();
 	if (text && run_script(text) == 0) {
-		conf_log("asyncio is followed");
+		conf_log("CPython is followed");
 		atomic_store(&stage, STAGE_OVER);
 	} else {
-		conf_log(text ? "the script for CPython failed, asyncio is not followed"
-			      : "bridge.py is not there, asyncio is not followed");
+		conf_log(text ? "the script for CPython failed, it is not followed"
+			      : "bridge.py is not there, CPython is not followed");
 		cpython.PyErr_Clear();
 	}
 	if (text)
@@ -209,6 +216,22 @@ static void again(void)
 		cpython.Py_DecRef(result);
 	else
 		cpython.PyErr_Clear();
+}
+
+void python_thread_made(void)
+{
+	static _Atomic uint32_t looked;
+	int held;
+
+	if (!conf.python_bridge || atomic_load(&stage) != STAGE_NONE || thread_self.busy ||
+	    thread_self.in_vfork)
+		return;
+	/* What makes so many threads before CPython comes to it won't become one. */
+	if (!cpython.none && (atomic_fetch_add(&looked, 1) > LOOKS || !look_up()))
+		return;
+	if (cpython.Py_IsInitialized() && !cpython.is_finalizing() && may_run(NULL, &held) &&
+	    !cpython.PyErr_Occurred())
+		begin();
 }
 
 void python_loop_made(const void *caller)

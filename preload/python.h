@@ -17,6 +17,12 @@ struct py_object;
  */
 void python_loop_made(const void *caller);
 
+/*
+ * A thread is about to be made: perhaps one of a pool, which a program has without any loop. Cheap
+ * once that is done.
+ */
+void python_thread_made(void);
+
 /* The functions that the script calls go into its globals; 0, or -1 with an exception set. */
 int python_calls_put(struct py_object *globals);
 

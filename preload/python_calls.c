@@ -258,6 +258,33 @@ static struct py_object *end(struct py_object *self, struct py_object *const *ar
 	return none();
 }
 
+/* rest(): the thread works for nobody, whoever has had it made. */
+static struct py_object *rest(struct py_object *self, struct py_object *const *arguments,
+			      ssize_t count)
+{
+	(void)self;
+	(void)arguments;
+	(void)count;
+	if (runtime_current())
+		runtime_switch(NULL);
+	else
+		forget_rules();
+	return none();
+}
+
+/* manage_reading(): Python answers for this thread for good, and what it reads is its word. */
+static struct py_object *manage_reading(struct py_object *self, struct py_object *const *arguments,
+					ssize_t count)
+{
+	(void)self;
+	(void)arguments;
+	(void)count;
+	if (!runtime_current())
+		runtime_manage(&word);
+	runtime_reading_switches(1);
+	return none();
+}
+
 /* ---- requests ----------------------------------------------------------------------------------
  */
 
@@ -351,6 +378,8 @@ int python_calls_put(struct py_object *globals)
 		CALL("switch", switch_to),
 		CALL("begin", begin),
 		CALL("end", end),
+		CALL("rest", rest),
+		CALL("manage_reading", manage_reading),
 		CALL("alive", alive),
 		CALL("read_from", read_from),
 		CALL("take", take),

@@ -17,6 +17,7 @@ void runtime_manage(struct runtime_context *current)
 	/* Without memory for it late calls have request IDs of their own. */
 	late_init();
 	thread_self.last_read = 0;
+	thread_self.reading_switches = 0;
 	thread_self.runtime = current;
 }
 
@@ -93,4 +94,19 @@ int runtime_last_read(int forget, struct runtime_context *out)
 	if (exchange)
 		fill(out, exchange);
 	return exchange != NULL;
+}
+
+void runtime_reading_switches(int switches)
+{
+	thread_self.reading_switches = (uint8_t)switches;
+}
+
+void runtime_read(uint64_t reference)
+{
+	const struct exchange *exchange = exchange_of(reference);
+
+	if (exchange)
+		fill(thread_self.runtime, exchange);
+	else
+		runtime_switch(NULL);
 }

@@ -8,4 +8,13 @@
 /* In the guard, with the connection locked. */
 int runtime_take_from(struct conn *conn, struct runtime_context *out);
 
+/*
+ * For a runtime whose code reads in the name of what runs: from now on a request that this managed
+ * thread reads is its word at once; one that is not next on its connection makes it none.
+ */
+void runtime_reading_switches(int switches);
+
+/* What reading does then; 0: none. */
+void runtime_read(uint64_t reference);
+
 #endif

@@ -11,6 +11,7 @@
 #include "preload/hook.h"
 #include "preload/names.h"
 #include "preload/pool.h"
+#include "preload/python.h"
 #include "preload/thread.h"
 #include "preload/threads.h"
 
@@ -62,10 +63,12 @@ void after_getaddrinfo(int result, const char *node, const char *service,
 int around_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
 			  void *(*start)(void *), void *argument)
 {
-	struct thread *self = thread_enter();
+	struct thread *self;
 	uint32_t birth = 0;
 	int result;
 
+	python_thread_made();
+	self = thread_enter();
 	if (self) {
 		birth = threads_birth(self, start, argument);
 		thread_leave(self);

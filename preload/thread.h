@@ -25,6 +25,7 @@ struct thread {
 	uintptr_t loop_return; /* what stood there when the loop waited: within its own code */
 	uintptr_t loop_call;   /* what stood there when the context was set */
 	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
+	uint8_t reading_switches;        /* managed: what is read becomes the word */
 	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
 	uint32_t turns;     /* how often it has waited for events */
 	uint64_t read_from; /* managed: the server connection read last, 0: another one since */
