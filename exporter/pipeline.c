@@ -324,7 +324,9 @@ static void start_meter(struct pipeline *pipeline)
 		.drain = &pipeline->drain,
 		.deliver = pipeline->deliver,
 		.drops = &pipeline->drops,
-		.is_private = pipeline->options.private_segment,
+		/* Only a launcher tells of exits. */
+		.is_private = pipeline->options.private_segment ||
+			      pipeline->options.exits_descriptor >= 0,
 	};
 
 	pipeline->meter = meter_new(&options);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define DIGITS_MAX 17
+#define WORD_ROOM  50 /* of one unit that is not in the table */
 
 static const struct unit {
 	const char *unit, *word;
@@ -58,7 +59,7 @@ static void translate(const struct unit *known, size_t count, const char *unit, 
 			return;
 		}
 	}
-	escape(unit, size, 0, word, PROMETHEUS_NAME_MAX / 4);
+	escape(unit, size, 0, word, WORD_ROOM);
 }
 
 /* The unit up to what stands in braces, which is no unit but a remark. */

@@ -2,6 +2,7 @@
 //
 // node receiver.js DIRECTORY [PORT]: prints its port, then serves
 //   POST /KEY/v1/traces   decode; each span is a line of DIRECTORY/KEY.jsonl
+//   POST /KEY/v1/metrics  decode; each point is a line of DIRECTORY/KEY.metrics.jsonl
 //   PUT  /KEY/mode        JSON, how the next requests of KEY are answered:
 //                         {"status": 503, "times": 2, "headers": {"retry-after": "1"}} answer so, take nothing
 //                         {"partial": 3}     take all, answer that 3 spans were rejected
@@ -19,6 +20,7 @@ const zlib = require('zlib');
 const transformer = path.dirname(require.resolve('@opentelemetry/otlp-transformer/package.json'));
 const root = require(path.join(transformer, 'build/src/generated/root.js'));
 const messages = root.opentelemetry.proto.collector.trace.v1;
+const measured = root.opentelemetry.proto.collector.metrics.v1;
 
 const directory = process.argv[2];
 const states = new Map();
@@ -78,6 +80,53 @@ function spansOf(body) {
   return spans;
 }
 
+// What stands around the points of a metric, whatever its kind is called.
+const KINDS = ['gauge', 'sum', 'histogram', 'exponentialHistogram', 'summary'];
+
+function pointsOf(body, push) {
+  const decoded = measured.ExportMetricsServiceRequest.decode(body);
+  const request = measured.ExportMetricsServiceRequest.toObject(
+    decoded, { longs: Number, bytes: Buffer, defaults: false });
+  const points = [];
+  for (const resourceMetrics of request.resourceMetrics || []) {
+    const resource = attributes((resourceMetrics.resource || {}).attributes);
+    for (const scopeMetrics of resourceMetrics.scopeMetrics || []) {
+      for (const metric of scopeMetrics.metrics || []) {
+        const kind = KINDS.find((name) => metric[name]);
+        for (const point of metric[kind].dataPoints || []) {
+          points.push({
+            ...point,
+            push,
+            metric: metric.name,
+            unit: metric.unit,
+            kind,
+            temporality: metric[kind].aggregationTemporality,
+            monotonic: metric[kind].isMonotonic || false,
+            attributes: attributes(point.attributes),
+            resource,
+            scope: (scopeMetrics.scope || {}).name || '',
+            exemplars: (point.exemplars || []).map((exemplar) => ({
+              trace: exemplar.traceId.toString('hex'),
+              span: exemplar.spanId.toString('hex'),
+              value: exemplar.asDouble,
+            })),
+          });
+        }
+      }
+    }
+  }
+  return points;
+}
+
+function receiveMetrics(key, request, body, response) {
+  const state = stateOf(key);
+  const raw = request.headers['content-encoding'] === 'gzip' ? zlib.gunzipSync(body) : body;
+  state.pushes = (state.pushes || 0) + 1;
+  const lines = pointsOf(raw, state.pushes).map((point) => `${JSON.stringify(point)}\n`);
+  fs.appendFileSync(path.join(directory, `${key}.metrics.jsonl`), lines.join(''));
+  answer(response, 200, { 'content-type': 'application/x-protobuf' }, Buffer.alloc(0));
+}
+
 function answer(response, status, headers, body) {
   response.writeHead(status, { 'content-length': body.length, ...headers });
   response.end(body);
@@ -126,6 +175,8 @@ const server = http.createServer((request, response) => {
     const body = Buffer.concat(chunks);
     if (what === 'POST v1/traces') {
       receive(key, request, body, response);
+    } else if (what === 'POST v1/metrics') {
+      receiveMetrics(key, request, body, response);
     } else if (what === 'PUT mode') {
       stateOf(key).mode = JSON.parse(body.toString());
       answer(response, 204, {}, Buffer.alloc(0));

@@ -70,6 +70,13 @@ class Collector:
             return []
         return [json.loads(line) for line in path.read_text().splitlines()]
 
+    def points(self):
+        """All points of metrics received so far, see receiver.js."""
+        path = self.receiver.directory / f"{self.key}.metrics.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
     def wait(self, count, timeout=10.0):
         """Waits for at least count spans and returns all."""
         return machine.wait_for(

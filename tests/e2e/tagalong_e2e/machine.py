@@ -65,7 +65,7 @@ class Machine:
         self.count = 0
 
     def environment(self, extra=None):
-        """The environment of a child: what a program needs, and nothing that would steer tagalong."""
+        """The environment of a child: what a program needs, and nothing else that would steer tagalong."""
         env = {
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.directory),
@@ -74,6 +74,7 @@ class Machine:
             "PYTHONDONTWRITEBYTECODE": "1",
             "NODE_PATH": str(NODE_MODULES),
             "TAGALONG_ROUTES_TABLE": str(self.directory / "routes"),
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "0",  # several exporters at a time
             MARK: self.mark,
         }
         env.update({key: str(value) for key, value in (extra or {}).items()})
