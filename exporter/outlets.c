@@ -57,6 +57,8 @@ static struct ship_options options_of(const struct outlets *outlets, const struc
 	const struct settings *settings = outlets->settings;
 	struct ship_options options = {.otlp = outlet->otlp, .name = outlet->name, .items = 1};
 
+	if (outlet->signal == SIGNAL_METRICS)
+		options.patience_ms = settings->metric_timeout_ms;
 	if (outlet->signal != SIGNAL_TRACES)
 		return options;
 	options.items = settings->batch_spans;

@@ -26,6 +26,7 @@ static void read_batching(struct settings *settings)
 {
 	settings->schedule_delay_ms = env_integer("OTEL_BSP_SCHEDULE_DELAY", 5000);
 	settings->export_timeout_ms = env_integer("OTEL_BSP_EXPORT_TIMEOUT", 30000);
+	settings->metric_timeout_ms = env_integer("OTEL_METRIC_EXPORT_TIMEOUT", 30000);
 	settings->queue_spans = positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
 	settings->batch_spans = positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512);
 	if (settings->batch_spans <= settings->queue_spans)

@@ -18,6 +18,7 @@ struct settings {
 	int store_enabled; /* spans go to `store_path` */
 	struct destinations destinations;
 	uint32_t export_timeout_ms; /* one batch with its retries; 0: none */
+	uint32_t metric_timeout_ms; /* the same of one push of metrics */
 
 	uint32_t schedule_delay_ms;
 	uint32_t queue_spans;
