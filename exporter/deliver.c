@@ -1,7 +1,9 @@
 /* deliver.c - what was read to all destinations, and when it is safe with all of them. */
 #include "deliver.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "exporter/console.h"
 #include "exporter/log.h"
@@ -199,13 +201,38 @@ struct deliver *deliver_new(uv_loop_t *loop, const struct settings *settings, st
 					    .owner = deliver};
 	arena_init(&deliver->arena);
 	open_store(deliver);
-	deliver_configure(deliver, &settings->destinations);
+	outlets_configure(&deliver->outlets, &settings->destinations, FIRST_OUTLET);
 	return deliver;
 }
 
-int deliver_configure(struct deliver *deliver, const struct destinations *destinations)
+/* The spool is what it was at the start: see sections.c. */
+static int keep_spool(struct destinations *destinations, const struct destinations *from)
 {
-	return outlets_configure(&deliver->outlets, destinations, FIRST_OUTLET);
+	free(destinations->spool_directory);
+	destinations->spool_directory = NULL;
+	destinations->spool_off = from->spool_off;
+	destinations->spool_max_bytes = from->spool_max_bytes;
+	destinations->spool_max_age_ms = from->spool_max_age_ms;
+	if (!from->spool_directory)
+		return 0;
+	destinations->spool_directory = strdup(from->spool_directory);
+	return destinations->spool_directory ? 0 : -ENOMEM;
+}
+
+int deliver_take(struct deliver *deliver, const struct config_node *root)
+{
+	struct destinations destinations = {0};
+	int result;
+
+	if (deliver->settings->disabled)
+		return 0;
+	result = destinations_of_config(&destinations, root);
+	if (result == 0)
+		result = keep_spool(&destinations, &deliver->settings->destinations);
+	if (result == 0)
+		result = outlets_configure(&deliver->outlets, &destinations, FIRST_OUTLET);
+	destinations_fini(&destinations);
+	return result;
 }
 
 void deliver_batch(struct deliver *deliver, struct batch *batch)

@@ -55,12 +55,15 @@ void deliver_flush(struct deliver *deliver);
 /* 1 if all has been answered. */
 int deliver_is_idle(const struct deliver *deliver);
 
-/* Goes on with other destinations; the old ones get what was taken before. 0, or -ENOMEM: some of
- * them could not be opened. */
-int deliver_configure(struct deliver *deliver, const struct destinations *destinations);
+/*
+ * Goes on with what the settings file (its root, NULL: none) and the environment say now. Those
+ * destinations that are not named any more get what was taken before; the spool stays as it is. 0,
+ * or -ENOMEM: some could not be opened.
+ */
+int deliver_take(struct deliver *deliver, const struct config_node *root);
 
 struct deliver_stats {
-	const char *name;   /* of the destination; lives until the next deliver_configure */
+	const char *name;   /* of the destination; lives until the next deliver_take */
 	const char *target; /* its URL or path, "stdout" */
 	enum destination_kind kind;
 	enum signal signal;

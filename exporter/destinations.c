@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "exporter/env.h"
 #include "exporter/log.h"
@@ -203,6 +204,26 @@ static int read_spool(struct destinations *destinations)
 		log_line(LOG_WARN, "settings",
 			 "TAGALONG_SPOOL is neither a directory's path nor off, taken as off");
 	return 0;
+}
+
+int destinations_default_spool(struct destinations *destinations)
+{
+	const char *state = env_get("XDG_STATE_HOME"), *home = env_get("HOME");
+	int size = 0;
+
+	if (destinations->spool_off || destinations->spool_directory)
+		return 0;
+	if (geteuid() == 0)
+		size = asprintf(&destinations->spool_directory, "/var/lib/tagalong/spool");
+	else if (state)
+		size = asprintf(&destinations->spool_directory, "%s/tagalong/spool", state);
+	else if (home)
+		size = asprintf(&destinations->spool_directory, "%s/.local/state/tagalong/spool",
+				home);
+	if (size >= 0)
+		return 0;
+	destinations->spool_directory = NULL;
+	return -ENOMEM;
 }
 
 int destinations_of_environment(struct destinations *destinations)

@@ -41,10 +41,14 @@ struct destinations {
 int destinations_of_environment(struct destinations *destinations);
 
 /*
- * What the sections "destinations" and "spool" of the settings file say, over what the environment
- * says. Complains of what it can't use. 0, or -ENOMEM.
+ * What the environment says, and besides that what the sections "destinations" and "spool" of the
+ * settings file say; replaces what was there. Of the spool the environment goes first. Complains of
+ * what it can't use. 0, or -ENOMEM.
  */
 int destinations_of_config(struct destinations *destinations, const struct config_node *root);
+
+/* If nothing is said of the spool: where it usually is. 0, or -ENOMEM. */
+int destinations_default_spool(struct destinations *destinations);
 
 /* Harmless on a zeroed struct. */
 void destinations_fini(struct destinations *destinations);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/env.h"
+
 #define NAME_MAX_BYTES 64
 
 /*
@@ -199,16 +201,20 @@ static int read_destination(struct destinations *destinations, const struct conf
 static int read_spool(struct destinations *destinations, const struct config_node *map)
 {
 	const char *directory = config_text(config_get(map, "directory"), NULL);
-
-	if (!config_boolean(config_get(map, "enabled"), !destinations->spool_off))
-		destinations->spool_off = 1;
-	destinations->spool_max_bytes =
-		config_bytes(config_get(map, "max_size"), destinations->spool_max_bytes);
-	destinations->spool_max_age_ms =
+	int enabled = config_boolean(config_get(map, "enabled"), 1);
+	uint64_t bytes = config_bytes(config_get(map, "max_size"), destinations->spool_max_bytes);
+	uint64_t age =
 		config_duration_ms(config_get(map, "max_age"), destinations->spool_max_age_ms);
+
+	if (!env_get("TAGALONG_SPOOL_MAX_MB"))
+		destinations->spool_max_bytes = bytes;
+	if (!env_get("TAGALONG_SPOOL_MAX_AGE"))
+		destinations->spool_max_age_ms = age;
+	if (env_get("TAGALONG_SPOOL"))
+		return 0;
+	destinations->spool_off = !enabled;
 	if (!directory)
 		return 0;
-	free(destinations->spool_directory);
 	destinations->spool_directory = strdup(directory);
 	return destinations->spool_directory ? 0 : -ENOMEM;
 }
@@ -216,12 +222,10 @@ static int read_spool(struct destinations *destinations, const struct config_nod
 int destinations_of_config(struct destinations *destinations, const struct config_node *root)
 {
 	const struct config_node *list = config_get(root, "destinations");
-	int result = destinations_of_environment(destinations);
+	int result;
 
-	if (result != 0)
-		return result;
-	if (list)
-		destinations_clear(destinations);
+	destinations_fini(destinations);
+	result = destinations_of_environment(destinations);
 	for (size_t i = 0; config_is_list(list) && i < config_count(list) && result == 0; i++)
 		result = read_destination(destinations, config_at(list, i));
 	return result == 0 ? read_spool(destinations, config_get(root, "spool")) : result;

@@ -282,6 +282,9 @@ static int export_with(struct settings_file *file, struct options *options)
 		log_line(LOG_ERROR, "export", "can't start: %s", strerror(-result));
 		return 1;
 	}
+	/* A program's own exporter ends with it; the machine's comes back, and finds its spool. */
+	if (!options->segment)
+		destinations_default_spool(&settings.destinations);
 	/* After settings_read, so that "none" can't hide what is wrong with the settings
 	 * themselves. */
 	log_set_level((enum log_level)settings.log_level);

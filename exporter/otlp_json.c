@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporter/proto/metrics_service.pb-c.h"
 #include "exporter/proto/trace_service.pb-c.h"
 #include "exporter/text.h"
 
@@ -20,6 +21,9 @@
 #define KEY_VALUE (&opentelemetry__proto__common__v1__key_value__descriptor)
 #define TRACES                                                                                     \
 	(&opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor)
+
+#define METRICS                                                                                    \
+	(&opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor)
 
 /*
  * What the .proto files declare as bytes to be packed in less time, and what it is in truth, by the
@@ -429,7 +433,9 @@ static int put_message(struct json *json, const ProtobufCMessageDescriptor *desc
 
 static const ProtobufCMessageDescriptor *descriptor_of(enum signal signal)
 {
-	return signal == SIGNAL_TRACES ? TRACES : NULL;
+	if (signal == SIGNAL_TRACES)
+		return TRACES;
+	return signal == SIGNAL_METRICS ? METRICS : NULL;
 }
 
 int otlp_json(struct json *json, enum signal signal, const uint8_t *bytes, size_t size)

@@ -278,7 +278,9 @@ static void take_settings(void *context, const struct config_node *root)
 {
 	struct pipeline *pipeline = context;
 
-	(void)root;
+	/* What was read before goes where everything went then. */
+	seal(pipeline);
+	deliver_take(pipeline->deliver, root);
 	if (pipeline->settings->changed)
 		drain_tune(&pipeline->drain);
 }

@@ -80,6 +80,17 @@ static void set_tls(CURL *easy, const struct otlp_settings *otlp)
 		curl_easy_setopt(easy, CURLOPT_SSLKEY, otlp->client_key);
 }
 
+/*
+ * libcurl 7.88 fails every second request over HTTP/2 that was not negotiated: it puts one layer of
+ * HTTP/2 upon the other when it uses the connection again (curl's issue 10634).
+ */
+static int reuse_is_broken(void)
+{
+	unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+
+	return version >= 0x075800 && version < 0x080000;
+}
+
 /* Without TLS nothing tells the server that HTTP/2 comes but the first bytes; a proxy must pass
  * them on unread. */
 static void set_http2(CURL *easy, const struct otlp_settings *otlp)
@@ -90,6 +101,8 @@ static void set_http2(CURL *easy, const struct otlp_settings *otlp)
 			 is_plain ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
 				  : (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L);
+	if (is_plain && reuse_is_broken())
+		curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 int post_configure(CURL *easy, struct curl_slist **headers, const struct otlp_settings *otlp)

@@ -51,7 +51,7 @@ static const struct section sections[] = {
 };
 
 /* Read at the start alone. */
-static const char *const late[] = {"store", "destinations", "spool"};
+static const char *const late[] = {"store", "spool"};
 
 void sections_tell_late(const struct config_node *before, const struct config_node *now)
 {

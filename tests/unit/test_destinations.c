@@ -321,7 +321,6 @@ static void the_file_lists_several_destinations(void **state)
 		"  max_age: 1h\n";
 
 	(void)state;
-	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://environment:4318", 1);
 	assert_int_equal(configure(text), 0);
 	assert_int_equal(destinations.count, 4);
 	assert_string_equal(destinations.at[0].name, "main");
@@ -345,15 +344,20 @@ static void the_file_lists_several_destinations(void **state)
 	assert_int_equal(destinations.spool_max_age_ms, 3600000);
 }
 
-static void without_the_section_the_environment_decides(void **state)
+static void the_environment_comes_first(void **state)
 {
 	(void)state;
 	setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://environment:4318", 1);
 	assert_int_equal(configure("spool: {enabled: false}\n"), 0);
 	assert_int_equal(destinations.count, 1);
 	assert_true(destinations.spool_off);
-	assert_int_equal(configure("destinations: []\n"), 0);
-	assert_int_equal(destinations.count, 0);
+	assert_int_equal(configure("destinations: [{otlp: {endpoint: 'http://file:1'}}]\n"), 0);
+	assert_int_equal(destinations.count, 2);
+	assert_string_equal(destinations.at[1].name, "otlp-2");
+	setenv("TAGALONG_SPOOL", "/of/environment", 1);
+	assert_int_equal(configure("spool: {directory: /of/file, enabled: no}\n"), 0);
+	assert_string_equal(destinations.spool_directory, "/of/environment");
+	assert_false(destinations.spool_off);
 }
 
 static void two_of_one_name_are_told_apart(void **state)
@@ -413,7 +417,7 @@ int main(void)
 		DESTINATIONS_TEST(the_spool_is_a_path_or_off),
 		DESTINATIONS_TEST(a_copy_is_equal_until_something_changes),
 		DESTINATIONS_TEST(the_file_lists_several_destinations),
-		DESTINATIONS_TEST(without_the_section_the_environment_decides),
+		DESTINATIONS_TEST(the_environment_comes_first),
 		DESTINATIONS_TEST(two_of_one_name_are_told_apart),
 		DESTINATIONS_TEST(what_is_wrong_in_the_file_is_complained_of),
 	};
