@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "preload/fastcgi.h"
 #include "preload/http1.h"
 #include "preload/runtime.h"
 #include "preload/segment.h"
@@ -51,6 +52,7 @@ struct conn {
 	uint8_t connecting;   /* connect() was called, nothing sent or received yet */
 	uint8_t used;         /* a request has been sent or read */
 	uint8_t addressed;    /* peer and local are filled in */
+	uint8_t fastcgi;      /* not HTTP, see fastcgi_stream.h */
 	uint8_t deferred;     /* an event loop was asked to tell when it can be written to */
 	uint8_t replacing;    /* bytes that are out already include our span ID, or a part of it */
 	uint32_t database;    /* client: of the pool, see database.h; 0: HTTP, if anything */
@@ -62,6 +64,7 @@ struct conn {
 	uint8_t has_sender;            /* the next is known */
 	struct runtime_context sender; /* of a managed thread: what it sends next, see runtime.h */
 	struct stream in, out;
+	struct fastcgi_records request, reply;
 	/* The head that is being sent: bytes of ours that are out already, see rewrite.h. */
 	uint64_t sending;  /* client: the exchange made for it, 0: none */
 	uint32_t inserted; /* bytes of the insertion that were sent */

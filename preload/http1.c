@@ -379,6 +379,7 @@ long http1_head_parse(const char *at, size_t size, enum http1_kind kind,
 		return looks && size < HTTP1_HEAD_MAX ? -2 : -1;
 	memset(head, 0, offsetof(struct http1_head, captured_name));
 	head->kind = kind;
+	head->at = at;
 	const char *next = line_end(at, limit, &end);
 	if (next && start_line(at, end, head))
 		return -1;

@@ -44,6 +44,8 @@ enum http1_field {
 
 struct http1_head {
 	enum http1_kind kind;
+	uint16_t fastcgi;    /* not HTTP, but the beginning of a FastCGI request with this id */
+	const char *at;      /* its first byte */
 	uint32_t size;       /* bytes of the head, the empty line included */
 	uint32_t insert_at;  /* offset of the empty line: new header lines go here */
 	uint8_t version;     /* 10 or 11 */

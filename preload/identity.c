@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/conf.h"
+#include "preload/fastcgi.h"
 #include "preload/late.h"
 #include "preload/live.h"
 #include "preload/runtime.h"
@@ -337,4 +338,8 @@ void identity_write_headers(struct exchange *exchange, const struct http1_head *
 	if (exchange->request_id_size && !head->field[HTTP1_REQUEST_ID].at)
 		identity_add_line(exchange, "X-Request-ID", exchange->request_id,
 				  exchange->request_id_size);
+	if (head->fastcgi && exchange->added_size)
+		exchange->added_size =
+			(uint16_t)fastcgi_params_of_lines(exchange->added, exchange->added_size,
+							  sizeof(exchange->added), head->fastcgi);
 }

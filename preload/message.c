@@ -173,7 +173,7 @@ static int identify_by_header(struct thread *self, struct exchange *exchange, st
 	}
 	identity_by_context(self, exchange, exchange_reference(passed), SPAN_LINK_PASSED);
 	if (digits && !head->bare_lf)
-		exchange->replace_at = (uint32_t)(digits - head->method.at);
+		exchange->replace_at = (uint32_t)(digits - head->at);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 #include "preload/attach.h"
 #include "preload/database.h"
 #include "preload/exchange.h"
+#include "preload/fastcgi_stream.h"
 #include "preload/live.h"
 #include "preload/message.h"
 #include "preload/stream.h"
@@ -30,6 +31,13 @@ static int parse_gathered(struct conn *conn, const struct iovec *iov, size_t cou
 
 		if (n && stream_gather(out, iov[i].iov_base, n))
 			return 0;
+		if (conn->fastcgi) {
+			end = fastcgi_head_parse(stream_gathered(out), out->gathered,
+						 live_capture(kind), head);
+			if (end != -2)
+				return end > 0;
+			continue;
+		}
 		end = http1_head_end(stream_gathered(out), out->gathered, &scanned);
 		if (end > 0)
 			return http1_head_parse(stream_gathered(out), (size_t)end, kind,
@@ -44,7 +52,10 @@ static int parse_head(struct conn *conn, const struct iovec *iov, size_t count, 
 {
 	long end = -2;
 
-	if (!conn->out.gathered && count)
+	if (!conn->out.gathered && count && conn->fastcgi)
+		end = fastcgi_head_parse(iov[0].iov_base, iov[0].iov_len, live_capture(kind),
+					 &plan->head);
+	else if (!conn->out.gathered && count)
 		end = http1_head_parse(iov[0].iov_base, iov[0].iov_len, kind, live_capture(kind),
 				       &plan->head);
 	plan->parsed = end > 0;
@@ -60,6 +71,14 @@ static int may_begin_request(const struct conn *conn, const struct iovec *iov, s
 	if (conn->out.gathered || !count)
 		return conn->out.gathered > 0;
 	return http1_looks_like(HTTP1_REQUEST, iov[0].iov_base, iov[0].iov_len) != 0;
+}
+
+/* Whether the call's bytes begin a connection that speaks FastCGI, or go on with one. */
+static int is_fastcgi(struct conn *conn, const struct iovec *iov, size_t count)
+{
+	if (conn->role == ROLE_UNKNOWN && !conn->out.gathered && count)
+		fastcgi_detect(conn, STREAM_OUT, iov[0].iov_base, iov[0].iov_len);
+	return conn->fastcgi;
 }
 
 static void plan_request(struct thread *self, struct conn *conn, int fd, struct rewrite *plan)
@@ -166,6 +185,7 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 	plan->inserted = conn->inserted;
 	plan->extent = SIZE_MAX;
 	if (out->phase != PHASE_HEAD || conn->role == ROLE_ENCRYPTED ||
+	    (is_fastcgi(conn, iov, count) && conn->role == ROLE_SERVER) ||
 	    is_database(self, conn, fd, iov, count) ||
 	    (conn->role != ROLE_SERVER && !may_begin_request(conn, iov, count)))
 		return;
@@ -179,8 +199,10 @@ void rewrite_plan(struct thread *self, struct conn *conn, int fd, const struct i
 			conn->role = ROLE_CLIENT;
 			plan_request(self, conn, fd, plan);
 		}
-		message_body(conn, &plan->head, &body);
-		plan->extent = extent(body, iov, count, plan->head.size - plan->start);
+		if (!conn->fastcgi) {
+			message_body(conn, &plan->head, &body);
+			plan->extent = extent(body, iov, count, plan->head.size - plan->start);
+		}
 	}
 	out->gathered = gathered;
 	if (!gathered)

@@ -7,6 +7,7 @@
 #include "preload/context.h"
 #include "preload/database.h"
 #include "preload/exchange.h"
+#include "preload/fastcgi_stream.h"
 #include "preload/live.h"
 #include "preload/message.h"
 #include "preload/sys.h"
@@ -24,8 +25,7 @@ static struct stream *direction(struct conn *conn, enum stream_way way)
 	return way == STREAM_IN ? &conn->in : &conn->out;
 }
 
-/* The message in that direction is complete. */
-static void message_done(struct conn *conn, enum stream_way way)
+void stream_done(struct conn *conn, enum stream_way way)
 {
 	struct stream *stream = direction(conn, way);
 	struct exchange *exchange;
@@ -58,6 +58,10 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 	struct stream *stream = direction(conn, way);
 	int result = 0;
 
+	if (conn->fastcgi) {
+		fastcgi_head_done(self, conn, fd, way, head);
+		return;
+	}
 	stream->phase = PHASE_BODY;
 	if (head->kind == HTTP1_RESPONSE && !conn->first) {
 		conn_give_up(conn, FAILURE_PROTOCOL);
@@ -84,7 +88,7 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 		return;
 	}
 	if (stream->body.mode == HTTP1_BODY_NONE || stream->body.done)
-		message_done(conn, way);
+		stream_done(conn, way);
 }
 
 /* Decides what the connection is for by the first bytes in either direction. 0: not yet. */
@@ -96,6 +100,9 @@ static int decide_role(struct conn *conn, enum stream_way way, const char *at, s
 		conn->role = way == STREAM_IN ? ROLE_SERVER : ROLE_CLIENT;
 		attach_count_connection();
 	} else if (answer == 0) {
+		answer = fastcgi_detect(conn, way, at, size);
+	}
+	if (answer == 0) {
 		answer = database_detect(conn, way == STREAM_OUT ? WIRE_REQUEST : WIRE_REPLY, at,
 					 size);
 		if (answer == 0)
@@ -206,6 +213,8 @@ static size_t gather_head(struct thread *self, struct conn *conn, int fd, enum s
 	    (!decide_role(conn, way, stream_gathered(stream), stream->gathered) ||
 	     conn->role == ROLE_OPAQUE))
 		return taken;
+	if (conn->fastcgi)
+		return fastcgi_gathered(self, conn, fd, way, before);
 	if (conn->database) {
 		struct iovec bytes = {stream_gathered(stream), stream->gathered};
 
@@ -254,6 +263,8 @@ static size_t feed_head(struct thread *self, struct conn *conn, int fd, enum str
 		if (conn->role == ROLE_UNKNOWN && decide_role(conn, way, at, size) &&
 		    conn->role == ROLE_OPAQUE)
 			return size;
+		if (conn->fastcgi)
+			return fastcgi_bytes(self, conn, fd, way, at, size);
 		if (conn->database) {
 			struct iovec bytes = {(void *)at, size};
 
@@ -291,7 +302,7 @@ static size_t feed_body(struct thread *self, struct conn *conn, enum stream_way 
 		return size;
 	}
 	if (stream->body.done)
-		message_done(conn, way);
+		stream_done(conn, way);
 	return (size_t)taken;
 }
 
@@ -306,9 +317,12 @@ static void feed(struct thread *self, struct conn *conn, int fd, enum stream_way
 			feed_database(self, conn, fd, way, &bytes);
 			return;
 		}
-		taken = direction(conn, way)->phase == PHASE_HEAD
-				? feed_head(self, conn, fd, way, at, size)
-				: feed_body(self, conn, way, at, size);
+		if (conn->fastcgi)
+			taken = fastcgi_bytes(self, conn, fd, way, at, size);
+		else if (direction(conn, way)->phase == PHASE_HEAD)
+			taken = feed_head(self, conn, fd, way, at, size);
+		else
+			taken = feed_body(self, conn, way, at, size);
 
 		at += taken;
 		size -= taken;
@@ -369,6 +383,10 @@ void stream_skip(struct conn *conn, enum stream_way way, uint64_t size)
 
 	if (conn->role == ROLE_OPAQUE || conn->role == ROLE_ENCRYPTED || !size)
 		return;
+	if (conn->fastcgi) {
+		fastcgi_skip(conn, way, size);
+		return;
+	}
 	if (stream->phase == PHASE_HEAD) {
 		conn_give_up(conn, FAILURE_OTHER);
 		return;
@@ -380,5 +398,5 @@ void stream_skip(struct conn *conn, enum stream_way way, uint64_t size)
 		return;
 	}
 	if (stream->body.done)
-		message_done(conn, way);
+		stream_done(conn, way);
 }

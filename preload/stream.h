@@ -31,6 +31,9 @@ void stream_sent_head(struct thread *self, struct conn *conn, int fd, const stru
 /* Bytes that passed without being seen (sendfile, splice). */
 void stream_skip(struct conn *conn, enum stream_way way, uint64_t size);
 
+/* The message in that direction is complete. */
+void stream_done(struct conn *conn, enum stream_way way);
+
 /* What messages this direction carries, or -1 while the role is unknown. */
 int stream_kind(const struct conn *conn, enum stream_way way);
 

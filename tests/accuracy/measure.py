@@ -84,6 +84,10 @@ class Run:
     def start_all(self):
         """Starts the service, or a chain of them; returns the port to ask and [(service, is a proxy)]."""
         port = self.peers.port
+        if self.runtime.behind:
+            behind = runtimes.Runtime("nginx", self.runtime.behind, [])
+            port = self.start(self.runtime, self.runtime.name, port)
+            return self.start(behind, behind.name, port), [(behind.name, True), (self.runtime.name, False)]
         if not self.runtime.chain:
             return self.start(self.runtime, self.runtime.name, port), [(self.runtime.name, self.runtime.proxy)]
         services = []

@@ -23,6 +23,7 @@ class Runtime:
     allowed: tuple = ("orphan", "marked")
     limit: int = 64  # how many requests it can serve at once
     chain: int = 0  # so many instances, each calling the next one, behind nginx
+    behind: object = None  # the web server that hands its requests on: start(machine, port, service's port)
     pending: str = ""  # why nothing is asserted of it yet
     agent: bool = False  # the language agent of Node.js can take tagalong's place
     agent_fails: tuple = ()  # kinds in which it is wrong itself
@@ -37,6 +38,8 @@ NODE = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "h
         "postgres", "redis", "shared"]
 ASYNCIO = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue", "handoff", "thread", "executor",
            "worker", "postgres", "redis", "shared"]
+FPM_KINDS = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "new", "refused", "parallel",
+             "timer", "name", "postgres", "redis"]
 LOOP = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "gone", "new", "parallel", "fan",
         "timer", "pool"]
 
@@ -50,6 +53,48 @@ def node(server="http", client="http", **env):
 def python(script, **env):
     def start(machine, port, backend):
         return ["/usr/bin/python3", PROGRAMS / script], env
+    return start
+
+
+FPM = """
+[global]
+error_log = {dir}/fpm.log
+daemonize = no
+[tcp]
+listen = 127.0.0.1:{port}
+{pool}
+[unix]
+listen = {dir}/fpm.sock
+listen.mode = 0666
+{pool}
+"""
+FPM_POOL = """
+user = www-data
+group = www-data
+pm = static
+pm.max_children = 6
+clear_env = no
+catch_workers_output = yes
+listen.backlog = 512
+"""
+
+
+def php_fpm(machine, port, backend):
+    config = programs.write(machine, "fpm.conf", FPM.format(dir=machine.directory, port=port, pool=FPM_POOL))
+    found = sorted(Path("/usr/sbin").glob("php-fpm*"))
+    root = ["--allow-to-run-as-root"] if os.getuid() == 0 else []
+    return [found[-1] if found else "php-fpm", "--nodaemonize", *root, "--fpm-config", config], {}
+
+
+def nginx_fastcgi(by, more=""):
+    """nginx in front of PHP-FPM, over its Unix socket or over TCP."""
+    def start(machine, port, behind):
+        to = f"unix:{machine.directory}/fpm.sock" if by == "unix" else f"127.0.0.1:{behind}"
+        server = (f"location / {{ include /etc/nginx/fastcgi_params; fastcgi_param SCRIPT_FILENAME "
+                  f"{PROGRAMS}/front_fpm.php; fastcgi_pass back; {more} }}")
+        http = f"upstream back {{ server {to}; keepalive 2; }}"
+        # A connection that is kept keeps a process of PHP-FPM from serving others.
+        return programs.nginx_argv(programs.nginx_config(machine, port, server, http, workers=2)), {}
     return start
 
 
@@ -76,6 +121,8 @@ RUNTIMES = [
     Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO),
     Runtime("fastapi", python("front_asgi.py"), ASYNCIO),
     Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO),
+    Runtime("php-fpm-unix", php_fpm, FPM_KINDS, behind=nginx_fastcgi("unix"), exact=True),
+    Runtime("php-fpm-tcp", php_fpm, FPM_KINDS, behind=nginx_fastcgi("tcp", "fastcgi_keep_conn on;"), exact=True),
     *[Runtime(name, loop(name), LOOP) for name in ("libevent", "libuv", "libev", "asio")],
     Runtime("libevent-poll", loop("libevent", EVENT_NOEPOLL="1"), LOOP),
     Runtime("libev-select", loop("libev", LIBEV_FLAGS="1"), LOOP),
