@@ -14,7 +14,7 @@
 #include <sys/uio.h>
 
 #include "preload/fastcgi.h"
-#include "preload/http1.h"
+#include "preload/gather.h"
 #include "preload/runtime.h"
 #include "preload/segment.h"
 
@@ -26,20 +26,6 @@ enum conn_role {
 	ROLE_CLIENT,
 	ROLE_ENCRYPTED, /* TLS goes on here; the clear text has a connection of its own */
 	ROLE_OPAQUE,
-};
-
-enum stream_phase { PHASE_HEAD, PHASE_BODY };
-
-/* One direction: a message's head, gathered if it comes in pieces, and then its body. */
-struct stream {
-	uint8_t phase; /* enum stream_phase */
-	uint8_t eof;
-	uint8_t large;     /* `gathered` is from the pool of large buffers */
-	uint32_t buffer;   /* of the pool, 0: nothing gathered */
-	uint32_t gathered; /* bytes in the buffer */
-	size_t scanned;    /* see http1_head_end */
-	uint64_t since_ns; /* when the head's first byte was seen */
-	struct http1_body body;
 };
 
 struct conn {
@@ -81,7 +67,7 @@ static inline uint64_t conn_reference(const struct conn *conn)
 	       conn->index;
 }
 
-/* Reserves the pools of connections and gather buffers; 0 or -errno. */
+/* Reserves the pools of connections and of their buffers; 0 or -errno. */
 int conns_init(void);
 
 /* A connection with one reference; NULL: the ceiling is reached (counted). */
@@ -124,12 +110,5 @@ int conn_is_over(int error_number);
 
 /* The failure that an errno of a connect, read or write means. */
 enum span_failure conn_failure_of(int error_number);
-
-/* The gathered bytes; NULL if there are none. */
-char *stream_gathered(const struct stream *stream);
-
-/* Appends bytes of a split head; 0, or -1: ceiling or head too large (counted). */
-int stream_gather(struct stream *stream, const char *at, size_t size);
-void stream_clear(struct stream *stream);
 
 #endif
