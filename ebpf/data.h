@@ -45,31 +45,39 @@ enum probe_measure {
 	MEASURE_KINDS,
 };
 
+/*
+ * The kernel's own codes of calls that begin anew after a signal, ERESTARTSYS (512) and up, have
+ * their place behind the errnos.
+ */
+#define PROBE_RESTART       200
+#define PROBE_ERROR_OTHER   255
+#define PROBE_FIRST_RESTART 512
+#define PROBE_LAST_RESTART  516
+
 struct latency_key {
 	__u64 process; /* see struct process_info */
 	__u32 thread;  /* 0 unless threads are told apart */
 	__s16 call;    /* -1: none */
 	__u8 measure;  /* enum probe_measure */
-	__u8 wait;     /* enum probe_wait */
+	union {
+		__u8 wait;  /* enum probe_wait, MEASURE_OFFCPU's */
+		__u8 error; /* MEASURE_CALL's: errno, 0: none; see probe_error */
+	};
 };
 
 struct latency {
 	__u64 count;
 	__u64 total_ns;
 	__u64 max_ns;
-	__u64 cpu_ns; /* unused but for MEASURE_RUNQUEUE: time on the CPU before */
 	__u64 buckets[PROBE_BUCKETS];
 };
 
-enum probe_count { COUNT_ERROR, COUNT_RETRANSMIT, COUNT_RESET_SENT, COUNT_RESET_RECEIVED };
+enum probe_count { COUNT_RETRANSMIT, COUNT_RESET_SENT, COUNT_RESET_RECEIVED, COUNT_KINDS };
 
 struct count_key {
 	__u64 process;
 	__u32 thread;
-	__u16 what;  /* enum probe_count */
-	__s16 call;  /* COUNT_ERROR's */
-	__u32 error; /* errno, COUNT_ERROR's */
-	__u32 reserved;
+	__u32 what; /* enum probe_count */
 };
 
 /* A process is told by pid (upper half) and a mark of its start, for pids are used again. */

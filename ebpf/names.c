@@ -24,19 +24,12 @@ static const char *const lost_names[LOST_REASONS] = {
 
 /* A call that a signal interrupted leaves with one of these: it begins anew, or fails with EINTR.
  */
-static const char *restart_name(int error)
+static const char *restart_name(int code)
 {
-	switch (error) {
-	case 512:
-		return "ERESTARTSYS";
-	case 513:
-		return "ERESTARTNOINTR";
-	case 514:
-		return "ERESTARTNOHAND";
-	case 516:
-		return "ERESTART_RESTARTBLOCK";
-	}
-	return "";
+	static const char *const names[] = {"ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "",
+					    "ERESTART_RESTARTBLOCK"};
+
+	return code >= 0 && code <= PROBE_LAST_RESTART - PROBE_FIRST_RESTART ? names[code] : "";
 }
 
 const char *probes_call_name(int call)
@@ -53,9 +46,13 @@ const char *probes_wait_name(int wait)
 
 const char *probes_error_name(int error)
 {
-	const char *name = strerrorname_np(error);
+	const char *name = error < PROBE_RESTART ? strerrorname_np(error) : NULL;
 
-	return name ? name : restart_name(error);
+	if (error == PROBE_ERROR_OTHER)
+		return "other";
+	if (error >= PROBE_FIRST_RESTART)
+		return restart_name(error - PROBE_FIRST_RESTART);
+	return name ? name : restart_name(error - PROBE_RESTART);
 }
 
 const char *probes_lost_name(int reason)

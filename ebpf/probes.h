@@ -97,9 +97,10 @@ typedef void probes_trial_visitor(void *own, const char *feature, const char *wh
 int probes_try(probes_trial_visitor *visit, void *own, char *why, size_t room);
 
 /* Texts that live for ever. */
-const char *probes_call_name(int call);   /* "read"; "other" */
-const char *probes_wait_name(int wait);   /* "network" */
-const char *probes_error_name(int error); /* "ENOENT"; "" if it has none */
+const char *probes_call_name(int call); /* "read"; "other" */
+const char *probes_wait_name(int wait); /* "network" */
+/* Of an errno, a kernel's code, or a latency_key's error: "ENOENT"; "" if it has none. */
+const char *probes_error_name(int error);
 const char *probes_lost_name(int reason); /* "events" */
 
 #endif

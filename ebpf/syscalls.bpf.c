@@ -57,15 +57,13 @@ static __noinline int tell_slow(struct probe_thread *thread, __u64 now, long res
 	return 0;
 }
 
-static __always_inline void count_error(const struct latency_key *call, __u32 error)
+static __always_inline __u8 error_of(long result)
 {
-	struct count_key key = {.process = call->process,
-				.thread = call->thread,
-				.what = COUNT_ERROR,
-				.call = call->call,
-				.error = error};
-
-	count_add(&key);
+	if (result >= 0 || result < -LAST_ERRNO)
+		return 0;
+	if (result <= -PROBE_FIRST_RESTART && result >= -PROBE_LAST_RESTART)
+		return PROBE_RESTART + (-result - PROBE_FIRST_RESTART);
+	return result > -PROBE_RESTART ? -result : PROBE_ERROR_OTHER;
 }
 
 /* How long the connection had waited to be accepted; from now on its socket belongs to us. */
@@ -122,11 +120,10 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	struct latency_key key = {.process = thread->process,
 				  .thread = thread->key_thread,
 				  .call = thread->call,
-				  .measure = MEASURE_CALL};
+				  .measure = MEASURE_CALL,
+				  .error = error_of(result)};
 	latency_add(&key, now - begun);
-	if (result < 0 && result >= -LAST_ERRNO)
-		count_error(&key, -result);
-	else if (key.call == CALL_ACCEPT || key.call == CALL_ACCEPT4)
+	if (!key.error && (key.call == CALL_ACCEPT || key.call == CALL_ACCEPT4))
 		tell_accepted(thread, now, result);
 	if (slow_ns && now - begun >= slow_ns)
 		tell_slow(thread, now, result);

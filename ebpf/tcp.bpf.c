@@ -68,8 +68,7 @@ static __always_inline int count_of_socket(__u64 sock, __u16 what)
 
 	if (!state || !state->process)
 		return 0;
-	struct count_key key = {
-		.process = state->process, .thread = state->thread, .what = what, .call = -1};
+	struct count_key key = {.process = state->process, .thread = state->thread, .what = what};
 	count_add(&key);
 	return 0;
 }

@@ -318,6 +318,11 @@ struct measure *measure_new(struct metrics *metrics, const struct settings *sett
 	return NULL;
 }
 
+struct resource *measure_stream(struct measure *measure, struct resource *process)
+{
+	return stream_of(measure->streams, process);
+}
+
 void measure_free(struct measure *measure)
 {
 	if (!measure)

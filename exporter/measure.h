@@ -25,6 +25,9 @@ typedef void (*measure_visitor)(void *context, struct resource *stream, const st
  */
 struct measure *measure_new(struct metrics *metrics, const struct settings *settings,
 			    struct drain *drain);
+/* The resource of a process's service, lent. NULL: no memory. */
+struct resource *measure_stream(struct measure *measure, struct resource *process);
+
 void measure_free(struct measure *measure); /* accepts NULL */
 
 /* The same for all spans: one of further measuring, called after our own. */

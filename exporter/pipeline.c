@@ -11,6 +11,7 @@
 
 #include "exporter/deliver.h"
 #include "exporter/drain.h"
+#include "exporter/kernel.h"
 #include "exporter/log.h"
 #include "exporter/meter.h"
 #include "exporter/reload.h"
@@ -42,7 +43,8 @@ struct pipeline {
 	struct drops drops;
 	struct exits exits;
 	struct deliver *deliver;
-	struct meter *meter; /* NULL: nothing is measured */
+	struct meter *meter;   /* NULL: nothing is measured */
+	struct kernel *kernel; /* NULL: not asked */
 	struct reload *reload;
 	struct batch *open;  /* being filled */
 	struct batch *spare; /* delivered, to be filled again: its memory is in use already */
@@ -245,6 +247,7 @@ static void poll_now(uv_timer_t *timer)
 	if (pipeline->finished)
 		return;
 	drain_watch(&pipeline->drain);
+	kernel_pass(pipeline->kernel, pipeline->drain.now_ns, NULL, NULL);
 	most = read_rings(pipeline);
 	seal_if_due(pipeline);
 	deliver_pass(pipeline->deliver, pipeline->drain.now_ns,
@@ -332,10 +335,14 @@ static void start_meter(struct pipeline *pipeline)
 	};
 
 	pipeline->meter = meter_new(&options);
+	pipeline->kernel = kernel_new(pipeline->meter ? meter_metrics(pipeline->meter) : NULL,
+				      pipeline->meter ? meter_measure(pipeline->meter) : NULL,
+				      &pipeline->drain);
 }
 
 static void finish(struct pipeline *pipeline)
 {
+	kernel_free(pipeline->kernel);
 	meter_close(pipeline->meter);
 	deliver_close(pipeline->deliver);
 	if (pipeline->open)

@@ -171,18 +171,8 @@ static void take_count(void *own, const struct count_key *key, uint64_t total, u
 
 	if (!count)
 		return;
+	(void)news;
 	count->total = total;
-	if (key->what != COUNT_ERROR)
-		return;
-	struct latency_key call = {.process = key->process,
-				   .thread = key->thread,
-				   .call = key->call,
-				   .measure = MEASURE_CALL};
-	struct profile_row *row = profile_data_row(data, &call);
-	if (!row)
-		return;
-	row->errors += news;
-	row->new_errors += news;
 }
 
 static void take_process(void *own, uint64_t id, const struct process_info *info)
@@ -204,10 +194,8 @@ int profile_data_read(struct profile_data *data, struct probes *probes, uint64_t
 
 	data->before_ns = data->now_ns;
 	data->now_ns = now_ns;
-	for (size_t i = 0; i < data->row_count; i++) {
+	for (size_t i = 0; i < data->row_count; i++)
 		memset(&data->rows[i]->news, 0, sizeof(data->rows[i]->news));
-		data->rows[i]->new_errors = 0;
-	}
 	memset(data->ticks[data->tick_count % PROFILE_TICKS], 0, sizeof(data->ticks[0]));
 	result = probes_latencies(probes, take_latency, data);
 	if (result == 0)

@@ -17,7 +17,6 @@ struct profile_row {
 	struct latency_key key; /* first: it is what rows are found by */
 	struct latency total;
 	struct latency news; /* of the last interval */
-	uint64_t errors, new_errors;
 };
 
 struct profile_count {

@@ -35,8 +35,6 @@ static void bequeath_row(struct profile_data *data, const struct profile_row *ro
 		return;
 	profile_latency_add(&heir->total, &row->total);
 	profile_latency_add(&heir->news, &row->news);
-	heir->errors += row->errors;
-	heir->new_errors += row->new_errors;
 }
 
 static void bequeath_count(struct profile_data *data, const struct profile_count *count)

@@ -69,14 +69,15 @@ static void print_row(const struct profile_data *data, const struct profile_row 
 	fprintf(to, ",\"measure\":\"%s\"", measure_name(row->key.measure));
 	if (row->key.call >= 0)
 		fprintf(to, ",\"call\":\"%s\"", probes_call_name(row->key.call));
+	if (row->key.measure == MEASURE_CALL && row->key.error)
+		fprintf(to, ",\"errno\":\"%s\"", probes_error_name(row->key.error));
 	if (row->key.measure == MEASURE_OFFCPU)
 		fprintf(to, ",\"wait\":\"%s\"", probes_wait_name(row->key.wait));
 	fprintf(to,
-		",\"count\":%llu,\"errors\":%llu,\"total_ns\":%llu,\"max_ns\":%llu,"
+		",\"count\":%llu,\"total_ns\":%llu,\"max_ns\":%llu,"
 		"\"p50_ns\":%llu,\"p95_ns\":%llu,\"p99_ns\":%llu",
-		(unsigned long long)total->count, (unsigned long long)row->errors,
-		(unsigned long long)total->total_ns, (unsigned long long)total->max_ns,
-		(unsigned long long)profile_quantile(total, 0.5),
+		(unsigned long long)total->count, (unsigned long long)total->total_ns,
+		(unsigned long long)total->max_ns, (unsigned long long)profile_quantile(total, 0.5),
 		(unsigned long long)profile_quantile(total, 0.95),
 		(unsigned long long)profile_quantile(total, 0.99));
 	print_buckets(total, to);
@@ -87,7 +88,6 @@ static void print_count(const struct profile_data *data, const struct profile_co
 			FILE *to)
 {
 	static const char *const names[] = {
-		[COUNT_ERROR] = "error",
 		[COUNT_RETRANSMIT] = "retransmit",
 		[COUNT_RESET_SENT] = "reset_sent",
 		[COUNT_RESET_RECEIVED] = "reset_received",
@@ -95,11 +95,8 @@ static void print_count(const struct profile_data *data, const struct profile_co
 
 	fputc('{', to);
 	print_process(data, count->key.process, count->key.thread, to);
-	if (count->key.what <= COUNT_RESET_RECEIVED)
+	if (count->key.what < COUNT_KINDS)
 		fprintf(to, ",\"what\":\"%s\"", names[count->key.what]);
-	if (count->key.what == COUNT_ERROR)
-		fprintf(to, ",\"call\":\"%s\",\"errno\":\"%s\"", probes_call_name(count->key.call),
-			probes_error_name((int)count->key.error));
 	fprintf(to, ",\"count\":%llu}", (unsigned long long)count->total);
 }
 

@@ -8,7 +8,7 @@
 
 /*
  * One object on one line: elapsed_ns, processes (pid, name, thread if told apart, and a list of
- * measures with call, wait, count, errors, total_ns, max_ns, quantiles and buckets), counts, lost.
+ * measures with call, errno, wait, count, total_ns, max_ns, quantiles and buckets), counts, lost.
  */
 void profile_json_print(const struct profile_data *data, FILE *to);
 

@@ -82,7 +82,7 @@ static int take_row(const struct profile_row *row, const struct profile_view *vi
 		    struct line *line)
 {
 	line->latency = view->interval ? row->news : row->total;
-	line->errors = view->interval ? row->new_errors : row->errors;
+	line->errors = row->key.measure == MEASURE_CALL && row->key.error ? line->latency.count : 0;
 	return line->latency.count > 0;
 }
 
@@ -100,7 +100,7 @@ static struct lines gather(const struct profile_data *data, const struct profile
 		line->process = by_wait || view->by == BY_CALL ? 0 : row->key.process;
 		line->thread = by_wait || view->by != BY_THREAD ? 0 : row->key.thread;
 		line->call = row->key.call;
-		line->wait = row->key.wait;
+		line->wait = measure == MEASURE_OFFCPU ? row->key.wait : 0;
 		lines.count++;
 	}
 	if (lines.at)
@@ -205,7 +205,7 @@ static void print_counts(const struct profile_data *data, FILE *to)
 					    [COUNT_RESET_SENT] = "TCP resets sent",
 					    [COUNT_RESET_RECEIVED] = "TCP resets received"};
 
-	for (int what = COUNT_RETRANSMIT; what <= COUNT_RESET_RECEIVED; what++) {
+	for (unsigned what = COUNT_RETRANSMIT; what < COUNT_KINDS; what++) {
 		uint64_t sum = 0;
 		for (size_t i = 0; i < data->count_count; i++)
 			if (data->counts[i]->key.what == what)

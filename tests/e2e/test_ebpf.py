@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from tagalong_e2e.kernel import LOAD, SLOW_DISK, Measured, alive, objects_of, profile, why_not
 from tagalong_e2e.launcher import NOBODY
-from tagalong_e2e.machine import PROGRAMS, TAGALONG, free_port, wait_for
+from tagalong_e2e.machine import PROGRAMS, TAGALONG, free_port, listens, wait_for
 
 WHY_NOT = why_not()
 needs_probes = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
@@ -88,8 +89,10 @@ def test_counts_are_those_of_strace_in_the_same_run(machine):
     # % time, seconds, usecs/call, calls, [errors,] syscall
     theirs = {line[-1]: (int(line[3]), int(line[4]) if len(line) == 6 else 0)
               for line in lines if len(line) in (5, 6) and line[0][:1].isdigit() and line[-1] != "total"}
-    ours = {row["call"]: (row["count"], row["errors"])
-            for row in measured.rows(measure="call", name=LOAD.name)}
+    ours = {}
+    for row in measured.rows(measure="call", name=LOAD.name):
+        count, errors = ours.get(row["call"], (0, 0))
+        ours[row["call"]] = count + row["count"], errors + (row["count"] if "errno" in row else 0)
     assert theirs["getppid"] == (2000, 0) and theirs["newfstatat"][1] == 50
     # Between fork and exec strace's child calls these as well, untraced.
     before_exec = {"close", "set_robust_list", "getpid", "kill", "geteuid"}
@@ -451,6 +454,79 @@ def test_slow_calls_without_room_are_counted(machine):
     assert measured.lost["events"] > 0
     assert len(told) + measured.lost["events"] == measured.count(measure="call")
     assert measured.count(measure="call", call="getppid") == 30000
+
+
+# ---- metrics of the exporter ------------------------------------------------------------------
+
+SERVER = """
+import http.server, os, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0.02)
+        os.path.exists("/nonexistent")
+        self.send_response(204)
+        self.end_headers()
+    def log_message(self, *arguments):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
+def start_server(machine, before=()):
+    """A traced server whose exporter asks the kernel; (port, a function that reads a metric)."""
+    script = machine.directory / "server.py"
+    script.write_text(SERVER)
+    port, scraped = free_port(), free_port()
+    env = {"TAGALONG_EBPF": "1", "OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": scraped,
+           "TAGALONG_STORE": machine.directory / "traces.db"}
+    process = machine.start([*before, TAGALONG, "run", "--", "/usr/bin/python3", script, port], env)
+    wait_for(lambda: listens(port) and listens(scraped), f"the server listens\n{machine.log(process)}")
+
+    def read(name, **labels):
+        with urllib.request.urlopen(f"http://127.0.0.1:{scraped}/metrics") as answer:
+            lines = [line for line in answer.read().decode().splitlines() if line.startswith(name + "{")]
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if all(label in line for label in wanted))
+
+    return process, port, read
+
+
+def ask(port, times):
+    for _ in range(times):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+            assert answer.status == 204
+
+
+@needs_probes
+def test_metrics_tell_what_the_kernel_saw_of_a_traced_server(machine):
+    _, port, read = start_server(machine)
+    calls, waits = "tagalong_syscall_duration_seconds", "tagalong_sched_offcpu_duration_seconds"
+
+    def state():
+        return [read(calls + "_count", syscall="clock_nanosleep"), read(calls + "_count", error_type="ENOENT"),
+                read(waits + "_count", reason="sleep"), read("tagalong_tcp_accept_duration_seconds_count")]
+
+    ask(port, 1)  # with its first request it attaches
+    wait_for(lambda: ask(port, 1) or state()[0], "the probes see it")
+    before, slept = state(), read(waits + "_sum", reason="sleep")
+    ask(port, 5)
+    # The last call of a request may still be under way when its answer is here.
+    wait_for(lambda: [now - then for now, then in zip(state(), before)] == [5, 5, 5, 5], f"counted {before} {state()}")
+    assert read(waits + "_sum", reason="sleep") - slept >= 0.9 * 5 * 0.02
+    assert read("tagalong_sched_runqueue_duration_seconds_count") > 0
+    assert read("tagalong_ebpf_lost_total") == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give it up")
+def test_without_rights_the_exporter_says_so_and_goes_on(machine):
+    machine.directory.chmod(0o777)
+    nobody = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    process, port, read = start_server(machine, nobody)
+    ask(port, 3)
+    wait_for(lambda: read("http_server_request_duration_seconds_count") == 3, "requests are measured")
+    said = [line for line in machine.log(process).splitlines() if "ebpf" in line]
+    assert len(said) == 1 and said[0].startswith("warn ebpf: the kernel is not asked: ")
+    assert read("tagalong_syscall_duration_seconds_count") == 0
 
 
 # ---- rights, and what is left -----------------------------------------------------------------

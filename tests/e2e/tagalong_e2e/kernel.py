@@ -39,8 +39,11 @@ class Measured:
         return sum(row["total_ns"] for row in self.rows(**wanted)) / 1e9
 
     def errors(self, call):
-        return {row["errno"]: row["count"] for row in self.all["counts"]
-                if row["what"] == "error" and row["call"] == call}
+        found = {}
+        for row in self.rows(measure="call", call=call):
+            if "errno" in row:
+                found[row["errno"]] = found.get(row["errno"], 0) + row["count"]
+        return found
 
     def happened(self, what, **wanted):
         return sum(row["count"] for row in self.all["counts"]
