@@ -47,11 +47,11 @@ _Static_assert(WANTED <= MEASURE_PICKS, "all fit into a pick");
 /* ---- picking ----------------------------------------------------------------------------------
  */
 
-/* Which key is which: literals are remembered by their address. */
+/* Which key is which: literals are remembered by their address, two in a place. */
 static struct memory {
 	const char *key;
 	size_t place; /* in `wanted`; WANTED: it is not */
-} memories[MEMORIES];
+} memories[MEMORIES][2];
 
 static size_t search(const char *key)
 {
@@ -65,15 +65,17 @@ static size_t search(const char *key)
 static size_t place_of(const char *key)
 {
 	uint64_t hash = (uintptr_t)key * 0x9e3779b97f4a7c15u;
-	struct memory *memory = &memories[hash >> 56 & (MEMORIES - 1)];
+	struct memory *memory = memories[hash >> 48 & (MEMORIES - 1)];
 
-	if (memory->key == key)
-		return memory->place;
+	if (memory[0].key == key)
+		return memory[0].place;
+	if (memory[1].key == key)
+		return memory[1].place;
 	if (!attribute_key_is_literal(key))
 		return search(key);
-	memory->place = search(key);
-	memory->key = key;
-	return memory->place;
+	memory[1] = memory[0];
+	memory[0] = (struct memory){key, search(key)};
+	return memory[0].place;
 }
 
 void measure_pick(const struct batch_span *span, enum measure_family family,

@@ -229,13 +229,27 @@ static void forget_owners(struct metrics *metrics)
 	metrics->owner_count = kept;
 }
 
+static void observe(struct metrics *metrics)
+{
+	for (size_t i = 0; i < metrics->observer_count && !metrics->is_fresh; i++)
+		metrics->observers[i].call(metrics->observers[i].context);
+}
+
+void metrics_refresh(struct metrics *metrics, metrics_named named, void *context)
+{
+	observe(metrics);
+	metrics->is_fresh = 1;
+	for (size_t i = 0; i < metrics->owner_count; i++)
+		named(context, metrics->owners[i]->resource);
+}
+
 void metrics_collect(struct metrics *metrics, enum metrics_reader reader, uint64_t now_unix_ns,
 		     metrics_told told, void *context)
 {
 	struct collection collection = {metrics, reader, now_unix_ns, told, context};
 
-	for (size_t i = 0; i < metrics->observer_count; i++)
-		metrics->observers[i].call(metrics->observers[i].context);
+	observe(metrics);
+	metrics->is_fresh = 0;
 	each_group(metrics, now_unix_ns, note_use);
 	if (reader == READER_PUSH)
 		tell_by_resource(&collection);

@@ -30,6 +30,13 @@ struct metric_point {
 	uint64_t exemplar_mask;           /* which of them are there */
 };
 
+/*
+ * Has all that is observed read now; the collection that follows doesn't again. What it is going to
+ * tell is of these resources then.
+ */
+typedef void (*metrics_named)(void *context, const struct resource *resource);
+void metrics_refresh(struct metrics *metrics, metrics_named named, void *context);
+
 typedef void (*metrics_told)(void *context, const struct metric_point *point);
 
 /*

@@ -42,7 +42,6 @@ struct owner {
 	struct resource *resource; /* a reference */
 	struct group **groups;     /* by metric->index; NULL: no series */
 	size_t room;
-	int ended;
 };
 
 struct metric {
@@ -66,6 +65,7 @@ struct metrics {
 	struct owner *recent; /* looked up last */
 	struct observer *observers;
 	size_t observer_count;
+	int is_fresh; /* the observers were called for the next collection */
 	uint64_t generation;
 	uint64_t pushed_unix_ns; /* the last push, or the beginning */
 	uint64_t scratch[METRIC_BOUNDS_MAX + 1];

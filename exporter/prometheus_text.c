@@ -31,8 +31,6 @@ struct page {
 	struct bound bounds[METRIC_BOUNDS_MAX];
 	char (*families)[PROMETHEUS_NAME_MAX]; /* so far */
 	size_t family_count, family_room;
-	struct resource **resources; /* so far, with references; some more than once */
-	size_t resource_count, resource_room;
 	int failed;
 };
 
@@ -144,52 +142,24 @@ static void begin_family(struct page *page, const struct metric_definition *defi
 /* ---- resources --------------------------------------------------------------------------------
  */
 
-static void begin_resource(struct page *page, struct resource *resource)
+/* One line of the info metric that tells a resource's attributes. */
+static void name(void *context, const struct resource *resource)
 {
-	page->resource = resource;
-	prometheus_labels_of_resource(&page->common, resource);
-	if (page->resource_count == page->resource_room) {
-		size_t room = page->resource_room ? page->resource_room * 2 : 64;
-		struct resource **grown =
-			realloc(page->resources, room * sizeof(struct resource *));
+	struct page *page = context;
 
-		if (!grown) {
-			page->failed = 1;
-			return;
-		}
-		page->resources = grown;
-		page->resource_room = room;
-	}
-	page->resources[page->resource_count++] = resource_get(resource);
+	prometheus_labels_of_target(&page->labels, resource);
+	put(page, "target_info{");
+	prometheus_put(&page->out, page->labels.at, page->labels.size);
+	put(page, "} 1\n");
 }
 
-static int by_address(const void *left, const void *right)
+static void put_targets(struct page *page, struct metrics *metrics)
 {
-	uintptr_t a = (uintptr_t) * (struct resource *const *)left;
-	uintptr_t b = (uintptr_t) * (struct resource *const *)right;
-
-	return (a > b) - (a < b);
-}
-
-/* The info metric that tells a resource's attributes, once each. */
-static void put_targets(struct page *page)
-{
-	struct resource **at = page->resources;
-
-	if (page->resource_count)
-		qsort(at, page->resource_count, sizeof(struct resource *), by_address);
 	put(page, page->format == PROMETHEUS_OPENMETRICS ? "# TYPE target info\n# HELP target "
 							 : "# TYPE target_info gauge\n"
 							   "# HELP target_info ");
 	put(page, "Resource attributes.\n");
-	for (size_t i = 0; i < page->resource_count; i++) {
-		if (i && at[i] == at[i - 1])
-			continue;
-		put(page, "target_info{");
-		prometheus_labels_of_target(&page->labels, at[i]);
-		prometheus_put(&page->out, page->labels.at, page->labels.size);
-		put(page, "} 1\n");
-	}
+	metrics_refresh(metrics, name, page);
 }
 
 /* ---- points -----------------------------------------------------------------------------------
@@ -318,7 +288,8 @@ static void tell(void *context, const struct metric_point *point)
 	if (page->is_left_out)
 		return;
 	if (point->resource != page->resource)
-		begin_resource(page, point->resource);
+		prometheus_labels_of_resource(&page->common, point->resource);
+	page->resource = point->resource;
 	prometheus_labels_of_series(&page->labels, &page->common, point);
 	if (point->definition->kind == METRIC_HISTOGRAM) {
 		put_histogram(page, point);
@@ -332,31 +303,18 @@ static void tell(void *context, const struct metric_point *point)
 /* ---- the page ---------------------------------------------------------------------------------
  */
 
-static void free_page(struct page *page)
-{
-	for (size_t i = 0; i < page->resource_count; i++)
-		resource_put(page->resources[i]);
-	free(page->resources);
-	free(page->families);
-	free(page->labels.at);
-	free(page->common.at);
-}
-
 int prometheus_text(struct metrics *metrics, uint64_t now_unix_ns, enum prometheus_format format,
 		    char **text, size_t *size)
 {
 	struct page page = {.format = format};
-	struct prometheus_buffer body;
 
+	put_targets(&page, metrics);
 	metrics_collect(metrics, READER_PULL, now_unix_ns, tell, &page);
-	body = page.out;
-	page.out = (struct prometheus_buffer){.failed = body.failed};
-	put_targets(&page);
-	prometheus_put(&page.out, body.at, body.size);
-	free(body.at);
 	if (format == PROMETHEUS_OPENMETRICS)
 		put(&page, "# EOF\n");
-	free_page(&page);
+	free(page.families);
+	free(page.labels.at);
+	free(page.common.at);
 	if (page.failed || page.out.failed || page.labels.failed || page.common.failed) {
 		free(page.out.at);
 		return -ENOMEM;
