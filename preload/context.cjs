@@ -147,6 +147,16 @@ function inMark(original) {
   };
 }
 
+// The same for events, most of which nobody listens to.
+function emitInMark(original) {
+  return function emit(event, first, second) {
+    const listeners = this._events;
+    if (listeners === undefined || listeners[event] === undefined) return original.call(this, event, first, second);
+    if (!Mark.has(this)) return Reflect.apply(original, this, arguments);
+    return storage.run(Mark.get(this), Reflect.apply, original, this, arguments);
+  };
+}
+
 // ---- servers -----------------------------------------------------------------------------------
 
 function take(socket) {
@@ -200,15 +210,15 @@ const answers = (socket) => socket._server || socket.server;
 
 // Chunks that the stream does not pass on at once wait there with their contexts.
 function watchHandOver(prototype, name) {
-  replace(prototype, name, (original) => function () {
-    if (answers(this) || arguments.length === 0) return Reflect.apply(original, this, arguments);
+  replace(prototype, name, (original) => function (chunk, encoding, callback) {
+    if (answers(this)) return original.call(this, chunk, encoding, callback);
     const outer = writing;
     const outerIn = writingIn;
     const before = this._writableState.bufferedRequestCount;
     writing = this;
     writingIn = contextOf(this);
     try {
-      return Reflect.apply(original, this, arguments);
+      return original.call(this, chunk, encoding, callback);
     } finally {
       if (this._writableState.bufferedRequestCount > before) Waiting.of(this).push(writingIn);
       writing = outer;
@@ -255,18 +265,19 @@ function writeApart(socket, original, contexts, [, entries, encoding, callback])
 }
 
 function watchWriting(prototype) {
-  replace(prototype, '_writeGeneric', (original) => function (isMany, data) {
-    if (answers(this) || (this.encrypted && sessions.has(this))) return Reflect.apply(original, this, arguments);
+  replace(prototype, '_writeGeneric', (original) => function (isMany, data, encoding, callback) {
+    if (answers(this) || (this.encrypted && sessions.has(this)))
+      return original.call(this, isMany, data, encoding, callback);
     const contexts = contextsOf(this, isMany ? data.length : 1);
     if (this.connecting) {
       // It comes here again when it is connected.
       Waiting.hold(this, { contexts });
-      return Reflect.apply(original, this, arguments);
+      return original.call(this, isMany, data, encoding, callback);
     }
-    if (Array.isArray(contexts)) return writeApart(this, original, contexts, arguments);
+    if (Array.isArray(contexts)) return writeApart(this, original, contexts, [isMany, data, encoding, callback]);
     enter(contexts);
     try {
-      return Reflect.apply(original, this, arguments);
+      return original.call(this, isMany, data, encoding, callback);
     } finally {
       leave();
     }
@@ -352,7 +363,7 @@ function watchClass(prototype) {
     return;
   }
   if (isMethod(prototype, 'closeIdleConnections')) watchServer(prototype);
-  if (isMethod(prototype, '_addHeaderLine') || isMethod(prototype, 'assignSocket')) replace(prototype, 'emit', inMark);
+  if (isMethod(prototype, '_addHeaderLine') || isMethod(prototype, 'assignSocket')) replace(prototype, 'emit', emitInMark);
   if (isMethod(prototype, 'submit') && 'handleReadyForQuery' in prototype) replace(prototype, 'submit', inMark);
   if (prototype.constructor && prototype.constructor.name === 'ChildProcess' && isMethod(prototype, 'spawn'))
     replace(prototype, 'spawn', inCurrent);

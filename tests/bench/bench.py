@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, accuracy, routes; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, accuracy, routes; all by default
 import os
 import re
 import signal
@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["TAGALONG_BUILD"] = str(Path(sys.argv[1]).resolve())
 sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).parent)]
 
+import node  # noqa: E402
 import sink  # noqa: E402
 import stores  # noqa: E402
 from tagalong_e2e import machine, programs  # noqa: E402
@@ -218,6 +219,10 @@ def measure_stores():
     stores.measure(start_sink, row)
 
 
+def measure_node():
+    node.measure(start_sink, row)
+
+
 def measure_accuracy():
     """Every runtime, its kinds mixed, and the language agent of Node.js for comparison."""
     suite = Path(__file__).parents[1] / "accuracy" / "accuracy.py"
@@ -232,15 +237,15 @@ def measure_routes():
 
 
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "accuracy", "routes"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "accuracy", "routes"]
     print("Measuring, bare and traced in turns:", flush=True)
-    for part in ("nginx", "starts", "callgrind", "stores"):
+    for part in ("nginx", "starts", "callgrind", "stores", "node"):
         if part in parts:
             globals()[f"measure_{part}"]()
     if ROWS:
-        print(f"\n{'what':<44} {'bare':>12} {'traced':>12}  {'result':<46} target")
+        print(f"\n{'what':<60} {'bare':>12} {'traced':>12}  {'result':<46} target")
         for what, bare, traced, result, target in ROWS:
-            print(f"{what:<44} {bare:>12} {traced:>12}  {result:<46} {target}")
+            print(f"{what:<60} {bare:>12} {traced:>12}  {result:<46} {target}")
     if "accuracy" in parts:
         measure_accuracy()
     if "routes" in parts:
