@@ -1,6 +1,7 @@
 /* batch.c - finished spans on their way to the store and the collector, in one arena. */
 #include "batch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct batch *batch_new(size_t capacity)
@@ -65,4 +66,16 @@ void batch_mark(struct batch *batch, uint32_t slot, uint32_t generation, uint64_
 		return;
 	mark = &batch->marks[batch->mark_count++];
 	*mark = (struct batch_mark){slot, generation, position, resource_get(resource)};
+}
+
+int batch_keep(struct batch *batch, struct resource *resource)
+{
+	for (size_t i = batch->mark_count; i-- > 0;)
+		if (batch->marks[i].resource == resource)
+			return 0;
+	if (batch->mark_count >= SEGMENT_SLOTS_MAX)
+		return -ENOSPC;
+	batch->marks[batch->mark_count++] =
+		(struct batch_mark){BATCH_NO_SLOT, 0, 0, resource_get(resource)};
+	return 0;
 }

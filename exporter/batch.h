@@ -75,4 +75,11 @@ void batch_reset(struct batch *batch);
 void batch_mark(struct batch *batch, uint32_t slot, uint32_t generation, uint64_t position,
 		struct resource *resource);
 
+/*
+ * Keeps a resource as long as the batch, for spans that are in no ring any more. 0, or -ENOSPC:
+ * there are too many.
+ */
+#define BATCH_NO_SLOT UINT32_MAX
+int batch_keep(struct batch *batch, struct resource *resource);
+
 #endif

@@ -488,8 +488,11 @@ void drain_delivered(struct drain *drain, const struct batch *batch)
 {
 	for (size_t i = 0; i < batch->mark_count; i++) {
 		const struct batch_mark *mark = &batch->marks[i];
-		struct source *source = &drain->sources[mark->slot];
+		struct source *source;
 
+		if (mark->slot == BATCH_NO_SLOT)
+			continue;
+		source = &drain->sources[mark->slot];
 		if (source->generation != mark->generation || source->state == SOURCE_FREE)
 			continue;
 		ring_release(&source->reader, mark->position);

@@ -17,6 +17,7 @@
 #include "exporter/reload.h"
 #include "exporter/routes.h"
 #include "exporter/settings_file.h"
+#include "exporter/tail.h"
 
 #define MS_NS         1000000ull
 #define GONE_NS       (2000 * MS_NS)
@@ -46,6 +47,7 @@ struct pipeline {
 	struct meter *meter;   /* NULL: nothing is measured */
 	struct kernel *kernel; /* NULL: not asked */
 	struct reload *reload;
+	struct tail *tail;
 	struct batch *open;  /* being filled */
 	struct batch *spare; /* delivered, to be filled again: its memory is in use already */
 	uint32_t interval_ms;
@@ -97,7 +99,53 @@ static void seal(struct pipeline *pipeline)
 	if (!batch || (batch->count == 0 && batch->mark_count == 0))
 		return;
 	pipeline->open = NULL;
+	if (!tail_is_on(pipeline->tail)) {
+		deliver_batch(pipeline->deliver, batch);
+		return;
+	}
+	tail_take(pipeline->tail, batch, pipeline->drain.now_ns);
+	drain_delivered(&pipeline->drain, batch);
+	give_back(pipeline, batch);
+}
+
+/* ---- tail sampling -------------------------------------------------------------------------- */
+
+static struct batch *take_kept(void *context)
+{
+	return take_batch(context);
+}
+
+static void deliver_kept(void *context, struct batch *batch)
+{
+	struct pipeline *pipeline = context;
+
 	deliver_batch(pipeline->deliver, batch);
+}
+
+static int has_room(void *context)
+{
+	const struct pipeline *pipeline = context;
+
+	return deliver_has_room(pipeline->deliver);
+}
+
+static void take_tail_sampling(void *context, const struct config_node *section)
+{
+	struct pipeline *pipeline = context;
+
+	tail_configure(pipeline->tail, section);
+}
+
+static struct tail *make_tail(struct pipeline *pipeline)
+{
+	const struct tail_outlet outlet = {
+		.take = take_kept,
+		.emit = deliver_kept,
+		.has_room = has_room,
+		.context = pipeline,
+	};
+
+	return tail_new(&outlet, &pipeline->drops);
 }
 
 /* ---- one pass ------------------------------------------------------------------------------- */
@@ -113,7 +161,8 @@ static uint64_t read_rings(struct pipeline *pipeline)
 	for (;;) {
 		uint64_t waited;
 
-		if (!deliver_has_room(pipeline->deliver))
+		if (tail_is_on(pipeline->tail) ? !tail_has_room(pipeline->tail)
+					       : !deliver_has_room(pipeline->deliver))
 			break;
 		if (!pipeline->open)
 			pipeline->open = take_batch(pipeline);
@@ -131,10 +180,12 @@ static uint64_t read_rings(struct pipeline *pipeline)
 static void seal_if_due(struct pipeline *pipeline)
 {
 	struct batch *batch = pipeline->open;
+	uint64_t delay_ns = deliver_delay_ns(pipeline->deliver);
 
-	if (batch && (batch->count == 0 || pipeline->drain.now_ns - batch->opened_ns >=
-						   deliver_delay_ns(pipeline->deliver)))
+	if (batch && (batch->count == 0 || tail_is_on(pipeline->tail) ||
+		      pipeline->drain.now_ns - batch->opened_ns >= delay_ns))
 		seal(pipeline);
+	tail_pass(pipeline->tail, pipeline->drain.now_ns, delay_ns, pipeline->deadline_ns != 0);
 }
 
 /* Aims at rings that are a quarter full when they are read. */
@@ -220,7 +271,8 @@ static int nobody_left(struct pipeline *pipeline)
 
 static int all_delivered(struct pipeline *pipeline)
 {
-	if ((pipeline->open && pipeline->open->count) || drain_pending(&pipeline->drain))
+	if ((pipeline->open && pipeline->open->count) || drain_pending(&pipeline->drain) ||
+	    !tail_is_empty(pipeline->tail))
 		return 0;
 	meter_finish(pipeline->meter);
 	return deliver_is_idle(pipeline->deliver);
@@ -230,7 +282,8 @@ static void tell_counts(const struct pipeline *pipeline)
 {
 	struct reload_counts counts = {
 		.read = pipeline->drain.spans_read,
-		.unsampled = pipeline->drain.spans_unsampled,
+		.unsampled = pipeline->drain.spans_unsampled +
+			     tail_counts(pipeline->tail)->dropped_spans,
 		.delivered = pipeline->delivered_spans,
 	};
 
@@ -344,6 +397,8 @@ static void finish(struct pipeline *pipeline)
 {
 	kernel_free(pipeline->kernel);
 	meter_close(pipeline->meter);
+	tail_report(pipeline->tail);
+	tail_close(pipeline->tail);
 	deliver_close(pipeline->deliver);
 	if (pipeline->open)
 		drops_add(&pipeline->drops, DROPS_SHUTDOWN, pipeline->open->count);
@@ -390,7 +445,8 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 		pipeline->deliver =
 			deliver_new(&pipeline->loop, settings, &pipeline->drops, on_safe, pipeline);
 		pipeline->reload = reload_start(&pipeline->loop, settings, &file->header->control);
-		if (!pipeline->deliver || !pipeline->reload)
+		pipeline->tail = make_tail(pipeline);
+		if (!pipeline->deliver || !pipeline->reload || !pipeline->tail)
 			result = -ENOMEM;
 	}
 	if (result != 0) {
@@ -401,6 +457,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
 	settings_file_register(settings->file, NULL, take_settings, pipeline);
 	settings_file_register(settings->file, "routes", take_routes, pipeline);
+	settings_file_register(settings->file, "tail_sampling", take_tail_sampling, pipeline);
 	start_handles(pipeline);
 	start_meter(pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);

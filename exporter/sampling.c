@@ -33,7 +33,7 @@ uint64_t sampling_threshold(double ratio)
 	if (ratio >= 1)
 		return SAMPLING_ALWAYS;
 	/* Not 1 - ratio: a double has no room for shares that small. */
-	threshold = SAMPLING_NEVER - (uint64_t)(ratio * (double)SAMPLING_NEVER + 0.5);
+	threshold = SAMPLING_NEVER - (uint64_t)(ratio * (double)SAMPLING_NEVER);
 	cut = leading_f(threshold) + PRECISION;
 	cut = cut < DIGITS ? 4 * (DIGITS - cut) : 0;
 	return cut ? (threshold + (1ull << (cut - 1))) >> cut << cut : threshold;

@@ -6,6 +6,7 @@
 #include "exporter/log.h"
 #include "exporter/routes.h"
 #include "exporter/settings_section.h"
+#include "exporter/tail_policy.h"
 
 /*
  * A section's module comes here as well as to settings_file_register: it reads the section (NULL if
@@ -43,11 +44,18 @@ static void check_routes(const struct config_node *section)
 	routes_configure(NULL, section);
 }
 
+static void check_tail(const struct config_node *section)
+{
+	struct tail_policies policies;
+
+	tail_policies_read(section, &policies);
+}
+
 static const struct section sections[] = {
 	{NULL, check_control},      /* sampling, capture, features, disabled */
 	{NULL, check_settings},     /* slow_call, repeated_queries, store */
 	{NULL, check_destinations}, /* destinations, spool */
-	{"routes", check_routes},
+	{"routes", check_routes},   {"tail_sampling", check_tail},
 };
 
 /* Read at the start alone. */

@@ -16,8 +16,8 @@
 #include "preload/mask.h"
 #include "preload/segment.h"
 
-#define LIVE_LIST_MAX  32                   /* names of one list */
-#define LIVE_LIST_ROOM (LIVE_LIST_MAX * 66) /* of the longest that are masked */
+#define LIVE_LIST_MAX  32u                          /* names of one list */
+#define LIVE_LIST_ROOM ((size_t)LIVE_LIST_MAX * 66) /* of the longest that are masked */
 
 enum live_list { LIVE_REQUEST_HEADERS, LIVE_RESPONSE_HEADERS, LIVE_MASK, LIVE_LISTS };
 

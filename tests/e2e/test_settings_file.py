@@ -24,6 +24,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *what): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 """
+# Asks the next one, if there is one, which is slow on /slow.
+RELAY = """
+import http.client, http.server, sys, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if len(sys.argv) > 2:
+            next = http.client.HTTPConnection("127.0.0.1", int(sys.argv[2]))
+            next.request("GET", self.path)
+            next.getresponse().read()
+            next.close()
+        elif self.path.startswith("/slow"): time.sleep(0.2)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    def log_message(self, *what): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
 NGINX = """
 daemon off; master_process on; worker_processes 2; pid nginx.pid; error_log stderr;
 events {{ }}
@@ -56,14 +73,14 @@ def change(machine, session, file, text):
     """Writes the file and waits until the exporter has told the processes; within a second, if the machine is idle."""
     before = status(machine, session)["settings"]
     file.write(text)
-    return wait_for(lambda: (now := status(machine, session)["settings"])["generation"] != before["generation"] and now,
+    return wait_for(lambda: (now := status(machine, session)["settings"])["since_unix_ns"] != before["since_unix_ns"] and now,
                     "the exporter takes the file")["generation"]
 
 
 def get(port, path, *headers):
     lines = "".join(f"{line}\r\n" for line in headers)
     answer = exchange(port, f"GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{lines}\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 200 "), answer
+    assert b" 200 " in answer.split(b"\r\n", 1)[0], answer
     return answer
 
 
@@ -222,3 +239,23 @@ def test_example_is_valid_and_names_every_setting(machine):
     result = machine.run([TAGALONG, "check", "--config", file.path])
     assert result.returncode == 0, result.stderr
     assert "\nstore:\n" in shown
+
+
+def test_tail_sampling_keeps_whole_traces_that_are_worth_it(machine, collector):
+    file = File(machine, "tail_sampling: {grace: 100ms, decision_wait: 1s, policies: [slower_than: 150ms]}\n")
+    session = Session(machine, collector.endpoint, TAGALONG_CONFIG=file.path)
+    backend, front = free_port(), free_port()
+    machine.start_server([PYTHON, "-c", RELAY, str(backend)], backend, env=session.env)
+    machine.start_server([PYTHON, "-c", RELAY, str(front), str(backend)], front, env=session.env)
+    for number in range(10):
+        get(front, f"/quick/{number}")
+    get(front, "/slow/0")
+    spans = collector.wait(3)
+    change(machine, session, file, "slow_call: 1s\n")  # no tail sampling any more
+    get(front, "/quick/last")
+    session.end()
+    assert {span["attributes"]["tagalong.sampling.policy"] for span in spans} == {"slower_than"}
+    paths = [span["attributes"].get("url.path") or span["attributes"]["url.full"].split(str(backend), 1)[1]
+             for span in collector.spans()]
+    assert sorted(paths) == ["/quick/last"] * 3 + ["/slow/0"] * 3
+    assert len({span["trace"] for span in spans}) == 1
