@@ -7,12 +7,19 @@
 # the code that answers it, a pool of threads takes it along, and greenlets have one each.
 #
 # The library gives: within, bind, modified, current, switch, begin, end, rest, manage_reading, alive,
-# read_from, take, sends. What is not as expected is left alone: its calls have no parent then.
-import contextvars
-import functools
-import gc
+# read_from, take, sends, over. What is not as expected is left alone: its calls have no parent then.
 import sys
-import weakref
+
+known = set(sys.modules)
+import atexit  # noqa: E402
+import contextvars  # noqa: E402
+import functools  # noqa: E402
+import gc  # noqa: E402
+import weakref  # noqa: E402
+
+# The program finds as many modules as it has imported.
+for name in set(sys.modules) - known:
+    del sys.modules[name]
 
 request = contextvars.ContextVar("tagalong")
 
@@ -108,18 +115,18 @@ class Connection:
 
     def hand_over(self, count, woken):
         """
-        The connection's own tasks take up a request that woke them. Otherwise they may come to it
-        without being told, so the one before must not be taken for it.
+        The connection's own tasks take up a request that woke them, or that came before they have
+        begun. Otherwise they may come to it without being told, so the one before must not be
+        taken for it.
         """
         first = self.open[0]
         for context in self.contexts:
             word = context.get(request)
-            if len(self.open) == count and any(one is context for one in woken):
+            if word is None or (len(self.open) == count and any(one is context for one in woken)):
                 word = first if count == 1 else fleeting(first)
-            elif word is not None:
+            else:
                 word = fleeting(word)
-            if word is not None:
-                context.run(request.set, word)
+            context.run(request.set, word)
 
     def adopt(self):
         """In the first step of a task that answers the next request in order."""
@@ -211,8 +218,19 @@ def runs(original):
     return run_forever
 
 
+def executes(original):
+    def run_in_executor(self, executor, func, *args):
+        if "concurrent.futures.thread" not in adapted:
+            if executor is None:
+                import concurrent.futures.thread  # as this loop is about to do
+            adapt()
+        return original(self, executor, func, *args)
+    return run_in_executor
+
+
 def follow_loop(kind):
     replace(kind, "run_forever", runs)
+    replace(kind, "run_in_executor", executes)
     for name in ("create_server", "create_unix_server", "connect_accepted_socket"):
         replace(kind, name, serves)
 
@@ -220,14 +238,21 @@ def follow_loop(kind):
 def adapt_asyncio(module):
     if not hasattr(module, "SelectorEventLoop"):
         return False  # it is being imported
+    names = dictionary_of(contextvars.Context)
     method = bind(contextvars.Context, contextvars.Context().run, request)
     if method is None:
         return True
-    dictionary_of(contextvars.Context)["run"] = method
+    names["run"], original = method, names["run"]
     modified(contextvars.Context)
+
+    def unbind():
+        names["run"] = original
+        modified(contextvars.Context)
+
+    # Built-in types outlive an interpreter that is embedded and started again.
+    atexit.register(unbind)
     follow_loop(module.base_events.BaseEventLoop)
     follow_loop(module.SelectorEventLoop)
-    import concurrent.futures.thread  # what run_in_executor will use
     return True
 
 
@@ -375,7 +400,7 @@ ADAPTERS = {
 
 
 def adapt():
-    """For modules that came since; the library calls it when a loop is made."""
+    """For modules that came since; the library calls it when a loop or a thread is made."""
     for name, function in ADAPTERS.items():
         module = name not in adapted and sys.modules.get(name)
         if not module:
@@ -390,4 +415,5 @@ def adapt():
         follow_greenlets(sys.modules["greenlet"])
 
 
+atexit.register(over)
 adapt()

@@ -25,7 +25,11 @@ __asm__(".symver old_dladdr, dladdr@GLIBC_2.17");
 extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
 extern int old_dladdr(const void *address, Dl_info *info) __attribute__((weak));
 
-enum stage { STAGE_NONE, STAGE_BEGUN, STAGE_OVER };
+enum stage {
+	STAGE_NONE,
+	STAGE_BUSY, /* the script runs, or it has failed, or all is over */
+	STAGE_DONE,
+};
 
 struct cpython cpython;
 static _Atomic int stage;
@@ -191,12 +195,12 @@ static void begin(void)
 
 	if (!module_of("concurrent.futures.thread") && !module_of("greenlet") && !has_asyncio())
 		return;
-	if (atomic_exchange(&stage, STAGE_BEGUN) != STAGE_NONE)
+	if (atomic_exchange(&stage, STAGE_BUSY) != STAGE_NONE)
 		return;
 	text = read_script();
 	if (text && run_script(text) == 0) {
 		conf_log("CPython is followed");
-		atomic_store(&stage, STAGE_OVER);
+		atomic_store(&stage, STAGE_DONE);
 	} else {
 		conf_log(text ? "the script for CPython failed, it is not followed"
 			      : "bridge.py is not there, CPython is not followed");
@@ -218,20 +222,35 @@ static void again(void)
 		cpython.PyErr_Clear();
 }
 
+void python_over(void)
+{
+	atomic_store(&stage, STAGE_BUSY);
+}
+
+/* With the lock held. */
+static void look_around(void)
+{
+	if (cpython.PyErr_Occurred())
+		return;
+	if (atomic_load(&stage) == STAGE_DONE)
+		again();
+	else
+		begin();
+}
+
 void python_thread_made(void)
 {
 	static _Atomic uint32_t looked;
 	int held;
 
-	if (!conf.python_bridge || atomic_load(&stage) != STAGE_NONE || thread_self.busy ||
+	if (!conf.python_bridge || atomic_load(&stage) == STAGE_BUSY || thread_self.busy ||
 	    thread_self.in_vfork)
 		return;
 	/* What makes so many threads before CPython comes to it won't become one. */
 	if (!cpython.none && (atomic_fetch_add(&looked, 1) > LOOKS || !look_up()))
 		return;
-	if (cpython.Py_IsInitialized() && !cpython.is_finalizing() && may_run(NULL, &held) &&
-	    !cpython.PyErr_Occurred())
-		begin();
+	if (cpython.Py_IsInitialized() && !cpython.is_finalizing() && may_run(NULL, &held))
+		look_around();
 }
 
 void python_loop_made(const void *caller)
@@ -247,12 +266,7 @@ void python_loop_made(const void *caller)
 		return;
 	if (!held)
 		state = cpython.PyGILState_Ensure();
-	if (!cpython.PyErr_Occurred()) {
-		if (atomic_load(&stage) == STAGE_OVER)
-			again();
-		else
-			begin();
-	}
+	look_around();
 	if (!held)
 		cpython.PyGILState_Release(state);
 }

@@ -23,6 +23,9 @@ void python_loop_made(const void *caller);
  */
 void python_thread_made(void);
 
+/* The interpreter ends: nothing is done in this process any more. */
+void python_over(void);
+
 /* The functions that the script calls go into its globals; 0, or -1 with an exception set. */
 int python_calls_put(struct py_object *globals);
 

@@ -364,6 +364,17 @@ static struct py_object *sends(struct py_object *self, struct py_object *const *
 	return none();
 }
 
+/* over(): the interpreter ends. */
+static struct py_object *over(struct py_object *self, struct py_object *const *arguments,
+			      ssize_t count)
+{
+	(void)self;
+	(void)arguments;
+	(void)count;
+	python_over();
+	return none();
+}
+
 int python_calls_put(struct py_object *globals)
 {
 #define CALL(name, function)                                                                       \
@@ -384,6 +395,7 @@ int python_calls_put(struct py_object *globals)
 		CALL("read_from", read_from),
 		CALL("take", take),
 		CALL("sends", sends),
+		CALL("over", over),
 	};
 #undef CALL
 

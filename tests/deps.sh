@@ -14,7 +14,8 @@ packages_of() {
 	demo) echo nginx gunicorn python3-flask python3-requests python3-psycopg2 python3-redis postgresql \
 		postgresql-client redis-server curl ;;
 	test) echo libcmocka-dev python3-pytest nodejs npm nginx apache2 haproxy gunicorn python3-flask \
-		python3-requests python3-aiohttp python3-uvicorn python3-fastapi python3-httpx python3-uvloop php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
+		python3-requests python3-aiohttp python3-uvicorn python3-fastapi python3-httpx python3-uvloop python3-httptools python3-gevent \
+		python3-eventlet python3-venv php-cli php-curl openjdk-17-jdk-headless ruby ruby-webrick \
 		curl wget git openssl gnutls-bin libgnutls28-dev sqlite3 postgresql postgresql-client libpq-dev \
 		python3-psycopg2 python3-psycopg php-pgsql ruby-pg redis-server mariadb-server memcached \
 		libmemcached-tools python3-asyncpg python3-pg8000 python3-redis python3-hiredis python3-pymysql \

@@ -1,4 +1,4 @@
-# front_aiohttp.py - front service on aiohttp, server and client. Kinds: seq, par.
+# front_aiohttp.py - front service on aiohttp, server and client. Kinds: seq, par. LOOP=uvloop takes that loop.
 import asyncio
 import os
 import ssl
@@ -31,6 +31,9 @@ async def client(app):
     await app["session"].close()
 
 
+if os.environ.get("LOOP") == "uvloop":
+    import uvloop
+    uvloop.install()
 app = web.Application()
 app.cleanup_ctx.append(client)
 app.router.add_route("*", "/n/{trace}/{node}", front)
