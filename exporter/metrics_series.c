@@ -187,6 +187,8 @@ static int add_state(struct series *series, const struct metric *metric)
 
 static void series_free(struct series *series)
 {
+	if (!series)
+		return;
 	free((void *)(uintptr_t)series->attributes);
 	free(series->buckets);
 	free(series->exponential);

@@ -51,11 +51,11 @@ static size_t escape(const char *from, size_t size, int may_colon, char *to, siz
 }
 
 static void translate(const struct unit *known, size_t count, const char *unit, size_t size,
-		      char *word)
+		      char word[WORD_ROOM])
 {
 	for (size_t i = 0; i < count; i++) {
 		if (strncmp(known[i].unit, unit, size) == 0 && known[i].unit[size] == '\0') {
-			strcpy(word, known[i].word);
+			snprintf(word, WORD_ROOM, "%s", known[i].word);
 			return;
 		}
 	}
@@ -70,28 +70,25 @@ static size_t plain_size(const char *unit, size_t size)
 	return brace ? (size_t)(brace - unit) : size;
 }
 
-static void unit_word(const struct metric_definition *definition, char *word)
+static void unit_word(const struct metric_definition *definition, char *to, size_t room)
 {
 	const char *unit = definition->unit ? definition->unit : "";
 	const char *slash = strchr(unit, '/');
 	size_t size = slash ? (size_t)(slash - unit) : strlen(unit);
+	char word[WORD_ROOM] = "", per_word[WORD_ROOM] = "";
 
-	word[0] = '\0';
 	if (strcmp(unit, "1") == 0) {
-		if (definition->kind == METRIC_GAUGE)
-			strcpy(word, "ratio");
+		snprintf(to, room, "%s", definition->kind == METRIC_GAUGE ? "ratio" : "");
 		return;
 	}
 	size = plain_size(unit, size);
 	if (size)
 		translate(units, sizeof(units) / sizeof(units[0]), unit, size, word);
-	if (!slash)
-		return;
-	if (size)
-		strcat(word, "_");
-	strcat(word, "per_");
-	translate(per_units, sizeof(per_units) / sizeof(per_units[0]), slash + 1,
-		  plain_size(slash + 1, strlen(slash + 1)), word + strlen(word));
+	if (slash)
+		translate(per_units, sizeof(per_units) / sizeof(per_units[0]), slash + 1,
+			  plain_size(slash + 1, strlen(slash + 1)), per_word);
+	snprintf(to, room, "%s%s%s%s", word, slash && size ? "_" : "", slash ? "per_" : "",
+		 per_word);
 }
 
 static int ends_with(const char *name, const char *word)
@@ -104,20 +101,18 @@ static int ends_with(const char *name, const char *word)
 
 void prometheus_name(const struct metric_definition *definition, struct prometheus_name *name)
 {
-	char *at = name->family;
-	size_t size;
+	char plain[PROMETHEUS_NAME_MAX / 2];
+	size_t size = escape(definition->name, strlen(definition->name), 1, plain, sizeof(plain));
+	int begins_with_digit = definition->name[0] >= '0' && definition->name[0] <= '9';
+	int has_unit;
 
-	if (definition->name[0] >= '0' && definition->name[0] <= '9')
-		*at++ = '_';
-	size = escape(definition->name, strlen(definition->name), 1, at, PROMETHEUS_NAME_MAX / 2);
 	/* What is already there comes again in its place, behind the unit. */
-	if (definition->kind == METRIC_COUNTER && ends_with(at, "total"))
-		at[size - strlen("_total")] = '\0';
-	unit_word(definition, name->unit);
-	if (name->unit[0] && !ends_with(name->family, name->unit)) {
-		strcat(name->family, "_");
-		strcat(name->family, name->unit);
-	}
+	if (definition->kind == METRIC_COUNTER && ends_with(plain, "total"))
+		plain[size - strlen("_total")] = '\0';
+	unit_word(definition, name->unit, sizeof(name->unit));
+	has_unit = name->unit[0] == '\0' || ends_with(plain, name->unit);
+	snprintf(name->family, sizeof(name->family), "%s%s%s%s", begins_with_digit ? "_" : "",
+		 plain, has_unit ? "" : "_", has_unit ? "" : name->unit);
 }
 
 size_t prometheus_label(const char *key, char *label)
@@ -125,7 +120,7 @@ size_t prometheus_label(const char *key, char *label)
 	size_t prefix = 0;
 
 	if (key[0] >= '0' && key[0] <= '9') {
-		strcpy(label, "key_");
+		memcpy(label, "key_", 4);
 		prefix = 4;
 	}
 	return prefix +
@@ -164,11 +159,9 @@ int prometheus_same_label(const char *key, const char *other)
 
 static size_t special(double value, char *text)
 {
-	if (isnan(value))
-		strcpy(text, "NaN");
-	else
-		strcpy(text, value > 0 ? "+Inf" : "-Inf");
-	return strlen(text);
+	const char *word = isnan(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+
+	return (size_t)sprintf(text, "%s", word);
 }
 
 static size_t whole(double value, char *text)
@@ -206,6 +199,7 @@ size_t prometheus_number(double value, char *text)
 size_t prometheus_bound(double value, char *text)
 {
 	int exponent;
+	size_t size;
 
 	if (!isfinite(value))
 		return special(value, text);
@@ -217,8 +211,9 @@ size_t prometheus_bound(double value, char *text)
 	exponent = value != 0 ? atoi(strchr(text, 'e') + 1) : 0;
 	if (exponent < -4 || exponent >= 6)
 		return strlen(text);
-	prometheus_number(value, text);
-	if (!strchr(text, '.'))
-		strcat(text, ".0");
-	return strlen(text);
+	size = prometheus_number(value, text);
+	if (strchr(text, '.'))
+		return size;
+	memcpy(text + size, ".0", 3);
+	return size + 2;
 }

@@ -9,10 +9,11 @@
 #include "exporter/metrics.h"
 
 #define PROMETHEUS_NAME_MAX 256
+#define PROMETHEUS_UNIT_MAX 112
 
 struct prometheus_name {
 	char family[PROMETHEUS_NAME_MAX]; /* with its unit, without _total */
-	char unit[PROMETHEUS_NAME_MAX];   /* "seconds"; "": none */
+	char unit[PROMETHEUS_UNIT_MAX];   /* "seconds"; "": none */
 };
 
 /* What is too long is cut. */

@@ -111,7 +111,7 @@ static int is_taken(struct page *page)
 		page->families = grown;
 		page->family_room = room;
 	}
-	strcpy(page->families[page->family_count++], page->name.family);
+	memcpy(page->families[page->family_count++], page->name.family, PROMETHEUS_NAME_MAX);
 	return 0;
 }
 

@@ -41,12 +41,15 @@ static int tear_down(void **state)
 
 static void render(enum prometheus_format format)
 {
+	char *bytes;
 	size_t size;
 
 	free(page);
-	assert_int_equal(prometheus_text(metrics, 1, format, &page, &size), 0);
-	page = realloc(page, size + 1);
-	page[size] = '\0';
+	assert_int_equal(prometheus_text(metrics, 1, format, &bytes, &size), 0);
+	page = strndup(bytes, size);
+	assert_non_null(page);
+	assert_int_equal(strlen(page), size);
+	free(bytes);
 }
 
 /* How often the text stands in the page. */
@@ -127,7 +130,7 @@ static void names_have_their_unit_and_nothing_odd(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct metric_definition definition = {
 			.name = table[i].name, .unit = table[i].unit, .kind = table[i].kind};
-		struct prometheus_name name;
+		struct prometheus_name name = {"", ""};
 
 		prometheus_name(&definition, &name);
 		assert_string_equal(name.family, table[i].family);
@@ -139,7 +142,7 @@ static void long_names_are_cut(void **state)
 {
 	char name[2000], unit[2000];
 	struct metric_definition definition = {.name = name, .unit = unit};
-	struct prometheus_name result;
+	struct prometheus_name result = {"", ""};
 
 	(void)state;
 	memset(name, 'n', sizeof(name) - 1);
