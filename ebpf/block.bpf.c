@@ -5,15 +5,18 @@
 
 /*
  * Writes from the page cache are issued by the kernel's own threads, long after the call, and
- * belong to no process here.
+ * belong to no process here. An entry that was left behind by a request that was merged into
+ * another one goes when its address is used again.
  */
 static __always_inline int begin_request(__u64 request)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct probe_thread *thread = thread_current(tid);
 
-	if (!thread)
+	if (!thread) {
+		bpf_map_delete_elem(&requests, &request);
 		return 0;
+	}
 	struct socket_state state = {.process = thread->process,
 				     .since_ns = bpf_ktime_get_ns(),
 				     .thread = thread->key_thread};
@@ -22,7 +25,17 @@ static __always_inline int begin_request(__u64 request)
 	return 0;
 }
 
-/* Its first argument was the queue up to Linux 5.10. */
+/* Linux 6.5: always runs in the thread that asks for it. */
+SEC("tp_btf/block_io_start")
+int BPF_PROG(on_request_start, struct request *request)
+{
+	return begin_request((__u64)request);
+}
+
+/*
+ * Before: mostly in that thread, but for devices that are busy. Its first argument was the queue up
+ * to Linux 5.10.
+ */
 extern int LINUX_KERNEL_VERSION __kconfig;
 
 SEC("tp_btf/block_rq_issue")

@@ -66,7 +66,7 @@ struct latency_key {
 };
 
 struct latency {
-	__u64 count;
+	__u64 count; /* the kernel leaves it to the loader, which adds the buckets up */
 	__u64 total_ns;
 	__u64 max_ns;
 	__u64 buckets[PROBE_BUCKETS];
@@ -94,8 +94,9 @@ struct thread_context {
 	__u8 valid;
 	__u8 trace_flags;
 	__u16 attributes_size;
-	__u32 reserved;
+	__u32 reserved; /* not part of it */
 };
+#define THREAD_CONTEXT_BYTES 28
 
 /* Where a span's time went. Runs by thread and by span, so threads may sum to more than the clock.
  */

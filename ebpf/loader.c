@@ -11,20 +11,39 @@
 #include "ebpf/waits.h"
 
 const struct loader_part loader_parts[] = {
-	{"on_fork", "new threads and processes", 0},
-	{"on_exec", "exec", 0},
-	{"on_exit", "the end of threads", 0},
-	{"on_call", "system calls (sys_enter)", PROBES_SYSCALLS},
-	{"on_return", "system calls (sys_exit)", PROBES_SYSCALLS},
-	{"on_switch", "time off the CPU (sched_switch)", PROBES_SCHED},
-	{"on_wakeup", "waits for a CPU (sched_wakeup)", PROBES_SCHED},
-	{"on_wakeup_new", "waits for a CPU (sched_wakeup_new)", PROBES_SCHED},
-	{"on_request_issue", "block I/O (block_rq_issue)", PROBES_BLOCK},
-	{"on_request_complete", "block I/O (block_rq_complete)", PROBES_BLOCK},
-	{"on_state", "connects and accept queues (inet_sock_set_state)", PROBES_TCP},
-	{"on_retransmit", "retransmits (tcp_retransmit_skb)", PROBES_TCP},
-	{"on_reset_sent", "resets (tcp_send_reset)", PROBES_TCP},
-	{"on_reset_received", "resets (tcp_receive_reset)", PROBES_TCP},
+	{.program = "on_fork", .what = "new threads and processes", .feature = 0},
+	{.program = "on_exec", .what = "exec", .feature = 0},
+	{.program = "on_exit", .what = "the end of threads", .feature = 0},
+	{.program = "on_call", .what = "system calls (sys_enter)", .feature = PROBES_SYSCALLS},
+	{.program = "on_return", .what = "system calls (sys_exit)", .feature = PROBES_SYSCALLS},
+	{.program = "on_switch",
+	 .what = "time off the CPU (sched_switch)",
+	 .feature = PROBES_SCHED},
+	{.program = "on_wakeup", .what = "waits for a CPU (sched_wakeup)", .feature = PROBES_SCHED},
+	{.program = "on_wakeup_new",
+	 .what = "waits for a CPU (sched_wakeup_new)",
+	 .feature = PROBES_SCHED},
+	{.program = "on_request_start",
+	 .what = "block I/O (block_io_start)",
+	 .feature = PROBES_BLOCK,
+	 .only_with = "block_io_start"},
+	{.program = "on_request_issue",
+	 .what = "block I/O (block_rq_issue)",
+	 .feature = PROBES_BLOCK,
+	 .instead_of = "block_io_start"},
+	{.program = "on_request_complete",
+	 .what = "block I/O (block_rq_complete)",
+	 .feature = PROBES_BLOCK},
+	{.program = "on_state",
+	 .what = "connects and accept queues (inet_sock_set_state)",
+	 .feature = PROBES_TCP},
+	{.program = "on_retransmit",
+	 .what = "retransmits (tcp_retransmit_skb)",
+	 .feature = PROBES_TCP},
+	{.program = "on_reset_sent", .what = "resets (tcp_send_reset)", .feature = PROBES_TCP},
+	{.program = "on_reset_received",
+	 .what = "resets (tcp_receive_reset)",
+	 .feature = PROBES_TCP},
 };
 const unsigned loader_part_count = sizeof(loader_parts) / sizeof(loader_parts[0]);
 
@@ -63,6 +82,17 @@ struct programs *loader_open(void)
 	return programs;
 }
 
+static int has_tracepoint(const char *name)
+{
+	return libbpf_find_vmlinux_btf_id(name, BPF_TRACE_RAW_TP) > 0;
+}
+
+int loader_is_meant(const struct loader_part *part)
+{
+	return (!part->only_with || has_tracepoint(part->only_with)) &&
+	       (!part->instead_of || !has_tracepoint(part->instead_of));
+}
+
 static struct bpf_program *find(struct programs *programs, unsigned part)
 {
 	return bpf_object__find_program_by_name(programs->obj, loader_parts[part].program);
@@ -71,7 +101,8 @@ static struct bpf_program *find(struct programs *programs, unsigned part)
 int loader_load(struct programs *programs, const uint8_t *chosen)
 {
 	for (unsigned i = 0; i < loader_part_count; i++)
-		bpf_program__set_autoload(find(programs, i), chosen[i]);
+		bpf_program__set_autoload(find(programs, i),
+					  chosen[i] && loader_is_meant(&loader_parts[i]));
 	int result = programs__load(programs);
 	return result < 0 ? result : programs__attach(programs);
 }

@@ -27,12 +27,17 @@ struct loader_part {
 	const char *program;
 	const char *what;
 	unsigned feature;
+	const char *only_with;  /* only if the kernel has this tracepoint */
+	const char *instead_of; /* only if it has not */
 };
 
 extern const struct loader_part loader_parts[];
 extern const unsigned loader_part_count;
 
 const char *loader_feature_name(unsigned feature);
+
+/* Whether a part is meant for this kernel. */
+int loader_is_meant(const struct loader_part *part);
 
 /* Opens, sets the sizes and switches that do not depend on options. NULL: -errno in errno. */
 struct programs *loader_open(void);

@@ -77,17 +77,20 @@ struct latency_work {
 static void tell_latency(struct probes *probes, void *own, const void *key, const void *value)
 {
 	const struct latency_work *work = own;
-	const struct latency *total = value;
-	struct latency *before = table_put(&probes->latencies, key), news = *total;
+	struct latency *before = table_put(&probes->latencies, key), total, news;
 
-	if (!before || total->count == before->count)
+	memcpy(&total, value, sizeof(total));
+	for (int i = 0; i < PROBE_BUCKETS; i++)
+		total.count += total.buckets[i];
+	if (!before || total.count == before->count)
 		return;
+	news = total;
 	news.count -= before->count;
 	news.total_ns -= before->total_ns;
 	for (int i = 0; i < PROBE_BUCKETS; i++)
 		news.buckets[i] -= before->buckets[i];
-	*before = *total;
-	work->visit(work->own, key, total, &news);
+	*before = total;
+	work->visit(work->own, key, &total, &news);
 }
 
 int probes_latencies(struct probes *probes, probes_latency_visitor *visit, void *own)

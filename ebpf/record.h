@@ -68,7 +68,6 @@ static __always_inline void latency_add(const struct latency_key *key, __u64 ns)
 
 	if (!entry || bucket >= PROBE_BUCKETS)
 		return;
-	__sync_fetch_and_add(&entry->count, 1);
 	__sync_fetch_and_add(&entry->total_ns, ns);
 	__sync_fetch_and_add(&entry->buckets[bucket], 1);
 	if (ns > entry->max_ns)
@@ -96,7 +95,8 @@ static __always_inline int context_read(__u32 tid, struct thread_context *contex
 {
 	struct context_address *at = bpf_map_lookup_elem(&contexts, &tid);
 
-	if (!at || bpf_probe_read_user(context, sizeof(*context), (const void *)at->address) < 0)
+	context->reserved = 0;
+	if (!at || bpf_probe_read_user(context, THREAD_CONTEXT_BYTES, (void *)at->address) < 0)
 		return 0;
 	return context->valid == 1;
 }

@@ -27,6 +27,8 @@ int probes_try(probes_trial_visitor *visit, void *own, char *why, size_t room)
 	if (result < 0)
 		return result;
 	for (unsigned i = 0; i < loader_part_count; i++) {
+		if (!loader_is_meant(&loader_parts[i]))
+			continue;
 		result = try_part(i);
 		working += result == 0;
 		visit(own, loader_feature_name(loader_parts[i].feature), loader_parts[i].what,

@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, accuracy, routes; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, accuracy, routes, ebpf; all by default
 import os
 import re
 import signal
@@ -13,6 +13,7 @@ from pathlib import Path
 os.environ["TAGALONG_BUILD"] = str(Path(sys.argv[1]).resolve())
 sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).parent)]
 
+import ebpf  # noqa: E402
 import node  # noqa: E402
 import sink  # noqa: E402
 import stores  # noqa: E402
@@ -237,7 +238,7 @@ def measure_routes():
 
 
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "accuracy", "routes"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "accuracy", "routes", "ebpf"]
     print("Measuring, bare and traced in turns:", flush=True)
     for part in ("nginx", "starts", "callgrind", "stores", "node"):
         if part in parts:
@@ -250,6 +251,8 @@ def main():
         measure_accuracy()
     if "routes" in parts:
         measure_routes()
+    if "ebpf" in parts:
+        ebpf.measure()
 
 
 main()

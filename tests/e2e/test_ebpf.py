@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tagalong_e2e.kernel import LOAD, SLOW_DISK, Measured, alive, objects_of, profile, why_not
+from tagalong_e2e.kernel import LOAD, SLOW_DISK, Measured, alive, objects_of, profile, start_bcc, why_not
 from tagalong_e2e.launcher import NOBODY
 from tagalong_e2e.machine import PROGRAMS, TAGALONG, free_port, listens, wait_for
 
@@ -100,6 +100,45 @@ def test_counts_are_those_of_strace_in_the_same_run(machine):
                  if call not in before_exec and ours.get(call) != numbers}
     assert different == {}
     assert set(ours) - before_exec == set(theirs) - before_exec
+
+
+@needs_probes
+def test_counts_are_those_of_perf_trace_in_the_same_run(machine):
+    if not shutil.which("perf"):
+        pytest.skip("perf is not installed")
+    summary = machine.directory / "perf.txt"
+    measured, _ = profile(machine, [], ["perf", "trace", "-m", "16M", "-s", "-o", summary, LOAD, "calls", 2000, 50, 4])
+    theirs = dict(re.findall(r"^ +(\w+) +(\d+) +\d+ ", summary.read_text(), re.M))
+    assert theirs, summary.read_text()
+    for call in ("getppid", "newfstatat", "clock_nanosleep", "mmap"):
+        assert measured.count(measure="call", call=call, name=LOAD.name) == int(theirs[call]), call
+
+
+@needs_probes
+def test_counts_are_those_of_syscount_in_the_same_run(machine):
+    reader, writer = os.pipe()
+    load = subprocess.Popen([LOAD, "calls_when_told", "3000", "70", "9"], stdin=reader)
+    try:
+        syscount = start_bcc(machine, "syscount", "-L", "-p", load.pid, "-i", 1000)
+        if not syscount:
+            pytest.skip("bcc does not run here: it needs itself and kernel headers")
+        output = machine.directory / "beside.json"
+        watching = start_profile(machine, "--json", "--output", output, str(load.pid))
+        os.write(writer, b"\n")
+        assert load.wait(10) == 0
+        assert watching.wait(10) == 0
+        machine.stop(syscount, signal.SIGINT)
+        theirs = dict(re.findall(r"^(\w+) +(\d+) +[\d.]+$", syscount.output.read_text(), re.M))
+        measured = Measured(output.read_text())
+        ours = {call: str(measured.count(measure="call", call=call)) for call in theirs}
+        # It may see the read that the program waits in, which began before.
+        ours.pop("read", None), theirs.pop("read", None)
+        assert ours == theirs == {"getppid": "3000", "newfstatat": "70", "clock_nanosleep": "9"}
+    finally:
+        load.kill()
+        load.wait()
+        os.close(reader)
+        os.close(writer)
 
 
 @needs_probes
@@ -231,13 +270,14 @@ def test_sleep_is_told_as_sleep(machine):
 def test_a_busy_neighbour_on_the_cpu_is_told_as_waiting_for_it(machine):
     neighbour = machine.start(["taskset", "-c", 0, LOAD, "spin", 2000])
     measured, said = profile(machine, [], ["taskset", "-c", 0, LOAD, "spin", 500])
-    wall, cpu = map(float, said.split())
+    wall, cpu, delay = map(float, said.split())
     machine.stop(neighbour, signal.SIGKILL)
     waited = measured.seconds(measure="runqueue", name=LOAD.name)
     blocked = measured.seconds(measure="offcpu", name=LOAD.name)
     assert measured.count(measure="runqueue", name=LOAD.name) > 10
     assert wall - cpu > 0.1  # else there is nothing to explain
     assert abs(wall - cpu - waited - blocked) < 0.1 * wall
+    assert delay > 0.1 and abs(delay - waited) < 0.1 * delay  # the kernel's own account
 
 
 @needs_probes
@@ -279,7 +319,8 @@ def test_block_io_is_counted(machine):
     if not os.path.exists(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"):
         pytest.skip("this file system is on no block device")
     measured, _ = profile(machine, [], [LOAD, "read", data, 50, "direct"])
-    assert measured.count(measure="block") == 50
+    # Pages of the program itself may have to be read as well.
+    assert measured.count(measure="block") >= 50
     assert measured.seconds(measure="offcpu", call="pread64") == measured.seconds(
         measure="offcpu", call="pread64", wait="disk")
 
@@ -603,11 +644,12 @@ def test_memory_does_not_grow_with_processes_that_are_gone(machine):
     def resident_kb():
         return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{watching.pid}/status").read_text())[1])
 
-    machine.run([LOAD, "forks", 1500, 1])
-    time.sleep(0.5)
-    before = resident_kb()
-    machine.run([LOAD, "forks", 3000, 1], timeout=60)
-    time.sleep(0.5)
-    # A process leaves some rows of 700 bytes each; 3000 of them would be 40 MB.
-    assert resident_kb() - before < 8192
+    def spend():
+        assert machine.run([LOAD, "forks", 2000, 1], timeout=60).returncode == 0
+        time.sleep(0.5)
+        return resident_kb()
+
+    before = spend()
+    # A process leaves ten rows of 700 bytes; 8000 of them would be 56 MB. What is kept between two readings may vary.
+    assert max(spend() for _ in range(4)) - before < 16384
     machine.stop(watching)

@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from .machine import BUILD, TAGALONG
+from .machine import BUILD, TAGALONG, wait_for
 
 LOAD = BUILD / "tests" / "e2e" / "ebpf_load"
 SLOW_DISK = BUILD / "tests" / "e2e" / "slow_disk"
@@ -56,6 +56,21 @@ def profile(machine, options, command, timeout=30):
     done = machine.run([TAGALONG, "profile", "--json", "--output", output, *options, "--", *command], timeout=timeout)
     assert done.returncode == 0, done.stderr
     return Measured(output.read_text()), done.stdout
+
+
+def start_bcc(machine, tool, *options):
+    """One of bcc's tools, once it traces; None if it can't here. It compiles against kernel headers: any do for it that
+    uses tracepoints alone, and they are put where it looks, in a mount namespace of its own."""
+    headers = sorted(Path("/usr/src").glob("linux-headers-*-amd64"))
+    tool = f"/usr/sbin/{tool}-bpfcc"
+    if not headers or not Path(tool).exists():
+        return None
+    common = str(headers[-1]).replace("-amd64", "-common")
+    script = ("mount -t tmpfs none /lib/modules && at=/lib/modules/$(uname -r) && mkdir $at && "
+              f"ln -s {headers[-1]} $at/build && ln -s {common} $at/source && exec \"$@\"")
+    process = machine.start(["unshare", "-m", "sh", "-c", script, "sh", tool, *options])
+    wait_for(lambda: process.poll() is not None or "Tracing" in process.output.read_text(), f"{tool} traces", 30)
+    return process if process.poll() is None else None
 
 
 def objects_of(pid):
