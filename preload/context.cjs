@@ -208,6 +208,17 @@ function contextOf(socket) {
 // The socket of a server answers, and that is known by the order of the answers.
 const answers = (socket) => socket._server || socket.server;
 
+// What a server reads that is no http.Server: its requests begin with their first bytes.
+function watchReading(prototype) {
+  replace(prototype, 'push', (original) => function (chunk, encoding) {
+    if (this.parser || !answers(this) || !chunk) return original.call(this, chunk, encoding);
+    const context = take(this);
+    if (context !== undefined) Mark.set(this, context);
+    if (!Mark.has(this)) return original.call(this, chunk, encoding);
+    return storage.run(Mark.get(this), Reflect.apply, original, this, [chunk, encoding]);
+  });
+}
+
 // Chunks that the stream does not pass on at once wait there with their contexts.
 function watchHandOver(prototype, name) {
   replace(prototype, name, (original) => function (chunk, encoding, callback) {
@@ -288,6 +299,7 @@ function watchSocket(prototype) {
   watchWriting(prototype);
   watchHandOver(prototype, 'write');
   watchHandOver(prototype, 'end');
+  watchReading(prototype);
 }
 
 // Its requests wait in a queue of their own, and go out when another one is answered.
@@ -362,13 +374,16 @@ function watchClass(prototype) {
     if (isMethod(prototype, 'connect')) watchSocket(prototype);
     return;
   }
-  if (isMethod(prototype, 'closeIdleConnections')) watchServer(prototype);
+  const name = prototype.constructor && prototype.constructor.name;
+  // The latter serves HTTP/1 as well, if it is told to.
+  if (isMethod(prototype, 'closeIdleConnections') || name === 'Http2SecureServer') watchServer(prototype);
   if (isMethod(prototype, '_addHeaderLine') || isMethod(prototype, 'assignSocket')) replace(prototype, 'emit', emitInMark);
   if (isMethod(prototype, 'submit') && 'handleReadyForQuery' in prototype) replace(prototype, 'submit', inMark);
-  if (prototype.constructor && prototype.constructor.name === 'ChildProcess' && isMethod(prototype, 'spawn'))
-    replace(prototype, 'spawn', inCurrent);
-  for (const name of CALLBACKS) if (isMethod(prototype, name)) watchCallbacks(prototype, name);
-  for (const name of QUEUES) if (isMethod(prototype, name)) watchQueue(prototype, name, 0, isCommand);
+  if (name === 'ChildProcess') replace(prototype, 'spawn', inCurrent);
+  // The standard output and error, where they are files.
+  if (name === 'SyncWriteStream') replace(prototype, '_write', inCurrent);
+  for (const method of CALLBACKS) if (isMethod(prototype, method)) watchCallbacks(prototype, method);
+  for (const method of QUEUES) if (isMethod(prototype, method)) watchQueue(prototype, method, 0, isCommand);
   // Undici's pools.
   if (isMethod(prototype, 'dispatch')) watchQueue(prototype, 'dispatch', 1, isHandler);
 }

@@ -7,6 +7,7 @@
 #include "preload/exchange.h"
 #include "preload/fd.h"
 #include "preload/late.h"
+#include "preload/published.h"
 #include "preload/runtime_take.h"
 #include "preload/thread.h"
 
@@ -30,6 +31,7 @@ void runtime_switch(const struct runtime_context *context)
 {
 	if (!thread_self.runtime)
 		return;
+	published_set(&thread_self, context && context->reference ? &context->own : NULL);
 	if (context)
 		*thread_self.runtime = *context;
 	else

@@ -49,14 +49,15 @@ def links(spans):
 class Program:
     """contexts.js, or another one like it, traced; and its backend."""
 
-    def __init__(self, machine, collector, argv=("contexts.js",), env=None, certificate=None):
+    def __init__(self, machine, collector, argv=("contexts.js",), env=None, certificate=None, **more):
         self.machine, self.collector = machine, collector
         self.port = machine_module.free_port()
         backend, self.records = start_recorder(machine, certificate)
         scheme = "https" if certificate else "http"
         env = {"PORT": self.port, "BACKEND": f"{scheme}://localhost:{backend}", "OTEL_BSP_SCHEDULE_DELAY": 100, **(env or {})}
         shutil.copy(PROGRAMS / "contexts.js", machine.directory)
-        self.process = machine.start_server(["node", *argv], self.port, {"service": "node", "endpoint": collector.endpoint}, env)
+        self.process = machine.start_server(["node", *argv], self.port, {"service": "node", "endpoint": collector.endpoint}, env,
+                                            **more)
 
     def ask(self, modes, concurrency=16, **options):
         """EACH requests of every mode, mixed; returns them by path."""
@@ -170,10 +171,13 @@ def special(number):
             [pipelined + head.replace(b"/body/", b"/piped/") + b"\r\nab", b"cd" + head.replace(b"/body/", b"/last/") + LAST, b"abcd"]]
 
 
-@pytest.mark.parametrize("encrypted", [False, True], ids=["clear", "tls"])
-def test_every_way_to_begin_a_request_is_known(machine, collector, encrypted):
+@pytest.mark.parametrize("server", ["http", "https", "http2"])
+def test_every_way_to_begin_a_request_is_known(machine, collector, server):
+    encrypted = server != "http"
     certificates = tls.Certificates(machine) if encrypted else None
     env = {"CERTIFICATE": certificates.server, "NODE_EXTRA_CA_CERTS": certificates.authority} if encrypted else {}
+    if server == "http2":
+        env["HTTP2"] = 1
     program = Program(machine, collector, env=env, certificate=certificates and certificates.server)
     context = certificates.client_context() if encrypted else None
     with ThreadPoolExecutor(20) as threads:
@@ -184,6 +188,23 @@ def test_every_way_to_begin_a_request_is_known(machine, collector, encrypted):
     right, wrong = links(program.spans(EACH // 3 * 6 + EACH * 3))
     assert not wrong
     assert right == {**{(mode, "1"): EACH // 3 for mode in modes}, **{("agent", k): EACH for k in "123"}}
+
+
+def test_servers_on_plain_sockets_hand_the_context_on(machine, collector):
+    port = machine_module.free_port()
+    program = Program(machine, collector, env={"PLAIN_PORT": port})
+    machine_module.wait_for(lambda: machine_module.listens(port), "the plain server listens")
+    drive(port, [Request(path=f"/plain/{number}") for number in range(EACH)], 8)
+    assert_links(program.spans(EACH), {"plain": 1})
+
+
+def test_standard_output_is_written_in_the_context(machine, collector):
+    backend, _ = start_recorder(machine)
+    with socket.create_connection(("127.0.0.1", backend)) as output:
+        program = Program(machine, collector, stdout=output)
+        program.ask(["output"])
+        # Node.js does not read there: what was written is answered for nobody, and open to the end.
+        assert_links(program.spans(EACH), {"output": 2})
 
 
 MODULE = """

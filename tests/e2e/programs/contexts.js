@@ -1,7 +1,8 @@
 // contexts.js - a server whose requests make their calls by every way around the call stack.
 //
 // /MODE/ID makes the calls /MODE/ID.1, .2, ...; statements name them id_MODE_ID_K, Redis' keys
-// n:MODE/ID.K. Environment: PORT, BACKEND (a URL), CERTIFICATE (then it serves HTTPS), DB_* as the
+// n:MODE/ID.K. Environment: PORT, BACKEND (a URL), CERTIFICATE (then it serves HTTPS, with
+// HTTP2 by the module of that name), PLAIN_PORT, DB_* as the
 // databases give them, with a prefix: POSTGRES_, MARIADB_, REDIS_.
 'use strict';
 const { execFile, execFileSync } = require('child_process');
@@ -110,6 +111,12 @@ const modes = {
     await sleep(1);
     await new Promise((resolve) => { net.connect(1, '127.0.0.1').on('error', resolve); });
   },
+  // The standard output is a connection to the backend.
+  output: async (path) => {
+    await sleep(1);
+    process.stdout.write(`GET ${path}.1 HTTP/1.1\r\nHost: x\r\n\r\n`);
+    await get(`${path}.2`);
+  },
   // After all is over.
   after: (path, done, response) => {
     response.on('close', () => get(`${path}.1`));
@@ -134,7 +141,8 @@ function serve(request, response) {
 }
 
 const pem = process.env.CERTIFICATE && require('fs').readFileSync(process.env.CERTIFICATE);
-const server = pem ? https.createServer({ key: pem, cert: pem }, serve) : http.createServer(serve);
+const create = process.env.HTTP2 ? require('http2').createSecureServer : https.createServer;
+const server = pem ? create({ key: pem, cert: pem, allowHTTP1: true }, serve) : http.createServer(serve);
 server.on('checkContinue', (request, response) => {
   setTimeout(() => {
     response.writeContinue();
@@ -150,3 +158,14 @@ server.on('connect', async (request, socket) => {
   socket.end('HTTP/1.1 200 OK\r\n\r\n');
 });
 server.listen(Number(process.env.PORT), '127.0.0.1');
+
+/* ---- another one, which knows no more of HTTP than it needs --------------------------------- */
+
+if (process.env.PLAIN_PORT) {
+  net.createServer((socket) => {
+    socket.on('data', (bytes) => {
+      for (const [, path] of String(bytes).matchAll(/^GET (\S+)/gm))
+        setTimeout(() => get(`${path}.1`).then(() => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')), 2);
+    });
+  }).listen(Number(process.env.PLAIN_PORT), '127.0.0.1');
+}
