@@ -22,6 +22,7 @@ for name in set(sys.modules) - known:
     del sys.modules[name]
 
 request = contextvars.ContextVar("tagalong")
+born_with = contextvars.ContextVar("tagalong_connection")
 
 connections = {}  # id of a server's protocol: its Connection
 adapted = set()  # names of modules that need nothing more
@@ -120,9 +121,11 @@ class Connection:
         taken for it.
         """
         first = self.open[0]
+        # Or a task of theirs: asyncio.wait_for(reader.readuntil(), 5) had one until 3.12.
+        is_woken = any(one.get(born_with) is self for one in woken)
         for context in self.contexts:
             word = context.get(request)
-            if word is None or (len(self.open) == count and any(one is context for one in woken)):
+            if word is None or (is_woken and len(self.open) == count):
                 word = first if count == 1 else fleeting(first)
             else:
                 word = fleeting(word)
@@ -141,7 +144,11 @@ def made(original):
         if id(self) in connections:
             return original(self, transport)
         connection = connections[id(self)] = Connection()
-        result, connection.contexts = connection.watched(original, self, transport)
+        token = born_with.set(connection)
+        try:
+            result, connection.contexts = connection.watched(original, self, transport)
+        finally:
+            born_with.reset(token)
         return result
     return connection_made
 

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 BACKEND = urlsplit(os.environ["BACKEND"])
+WAIT = os.environ.get("WAIT")
 idle = []  # connections to the backend
-lock = asyncio.Lock()
+locks = []
 late = set()
 
 
@@ -47,7 +48,7 @@ async def one(mode, target):
         loop.call_later(0.002, lambda: start(call(target)).add_done_callback(lambda task: done.set_result(task.result())))
         return await done
     elif mode == "lock":
-        async with lock:
+        async with locks[0]:
             await asyncio.sleep(0)
             return await call(target)
     elif mode == "executor":
@@ -73,9 +74,12 @@ async def fresh(target):
 
 
 async def serve(reader, writer):
+    task = asyncio.current_task()  # which nobody else keeps until Python 3.10
+    late.add(task)
     try:
         while True:
-            (_, target, _), fields = await read_head(reader)
+            # Until Python 3.12 this reads in a task of its own.
+            (_, target, _), fields = await asyncio.wait_for(read_head(reader), 60 if WAIT else None)
             await reader.readexactly(int(fields.get("content-length", 0)))
             url = urlsplit(target)
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
@@ -91,10 +95,12 @@ async def serve(reader, writer):
     except (asyncio.IncompleteReadError, ConnectionError):
         pass
     finally:
+        late.discard(task)
         writer.close()
 
 
 async def main():
+    locks.append(asyncio.Lock())
     server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]), backlog=512)
     await server.serve_forever()
 
