@@ -2,8 +2,8 @@
 #include "exporter/tail_index.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define PAST     65536u /* a power of two */
 #define PAST_S   60u
@@ -17,20 +17,6 @@ struct tail_past {
 	int8_t kind;
 };
 
-static void *map(size_t size)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-static void unmap(void *at, size_t size)
-{
-	if (at)
-		munmap(at, size);
-}
-
 int tail_index_init(struct tail_index *index, uint32_t traces)
 {
 	memset(index, 0, sizeof(*index));
@@ -38,9 +24,10 @@ int tail_index_init(struct tail_index *index, uint32_t traces)
 	index->touched = NOT_ZERO;
 	for (index->bucket_count = 64; index->bucket_count < traces; index->bucket_count *= 2)
 		;
-	index->traces = map(index->count * sizeof(*index->traces));
-	index->buckets = map(index->bucket_count * sizeof(*index->buckets));
-	index->past = map(PAST * sizeof(*index->past));
+	/* As large as they are, they take memory as it is touched. */
+	index->traces = calloc(index->count, sizeof(*index->traces));
+	index->buckets = calloc(index->bucket_count, sizeof(*index->buckets));
+	index->past = calloc(PAST, sizeof(*index->past));
 	if (index->traces && index->buckets && index->past)
 		return 0;
 	tail_index_fini(index);
@@ -49,9 +36,9 @@ int tail_index_init(struct tail_index *index, uint32_t traces)
 
 void tail_index_fini(struct tail_index *index)
 {
-	unmap(index->traces, index->count * sizeof(*index->traces));
-	unmap(index->buckets, index->bucket_count * sizeof(*index->buckets));
-	unmap(index->past, PAST * sizeof(*index->past));
+	free(index->traces);
+	free(index->buckets);
+	free(index->past);
 	memset(index, 0, sizeof(*index));
 }
 

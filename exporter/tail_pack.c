@@ -98,7 +98,7 @@ static void put_string(const char *at)
 /* Small numbers of either sign in few bytes. */
 static uint64_t fold(int64_t number)
 {
-	return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+	return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
 static int64_t unfold(uint64_t number)

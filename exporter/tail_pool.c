@@ -3,8 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 struct tail_block {
 	uint32_t next; /* of the stream, or of those given back; 0: none */
@@ -19,12 +19,10 @@ int tail_pool_init(struct tail_pool *pool, size_t bytes)
 	pool->count = (uint32_t)(bytes / sizeof(struct tail_block));
 	if (pool->count < 2)
 		return -ENOMEM;
-	pool->blocks = mmap(NULL, pool->count * sizeof(struct tail_block), PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (pool->blocks == MAP_FAILED) {
-		pool->blocks = NULL;
+	/* As large as this is, it takes memory as it is touched. */
+	pool->blocks = malloc(pool->count * sizeof(struct tail_block));
+	if (!pool->blocks)
 		return -ENOMEM;
-	}
 	pool->touched = 1;
 	pool->free_count = pool->count - 1;
 	return 0;
@@ -32,8 +30,7 @@ int tail_pool_init(struct tail_pool *pool, size_t bytes)
 
 void tail_pool_fini(struct tail_pool *pool)
 {
-	if (pool->blocks)
-		munmap(pool->blocks, pool->count * sizeof(struct tail_block));
+	free(pool->blocks);
 	pool->blocks = NULL;
 }
 

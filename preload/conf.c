@@ -7,6 +7,7 @@
 
 #include "preload/list.h"
 #include "preload/live.h"
+#include "preload/sample.h"
 #include "preload/sys.h"
 
 struct conf conf;
@@ -122,7 +123,7 @@ static void read_propagators(const char *list)
 	}
 }
 
-/* A ratio as a threshold of 56 bits: keep where R >= T, T = (1 - ratio) * 2^56. */
+/* What makes no sense is the default, everything. */
 static uint64_t threshold(const char *ratio)
 {
 	char *end;
@@ -133,7 +134,7 @@ static uint64_t threshold(const char *ratio)
 	value = strtod(ratio, &end);
 	if (*end || !(value >= 0 && value <= 1))
 		return 0;
-	return (uint64_t)((1 - value) * 72057594037927936.0);
+	return sample_threshold(value);
 }
 
 static void read_sampler(struct live *live, const char *name, const char *argument)

@@ -8,23 +8,11 @@
 #include "preload/late.h"
 #include "preload/live.h"
 #include "preload/runtime.h"
+#include "preload/sample.h"
 
-static int sampled_by_ratio(const uint8_t trace_id[16])
+static struct sample_state state_of(struct exchange *exchange)
 {
-	uint64_t randomness = 0;
-
-	for (int i = 9; i < 16; i++)
-		randomness = randomness << 8 | trace_id[i];
-	return randomness >= live_now()->sample_threshold;
-}
-
-static uint8_t decide(const uint8_t trace_id[16])
-{
-	if (live_now()->sampler == SAMPLE_OFF)
-		return 0;
-	if (live_now()->sampler == SAMPLE_RATIO && !sampled_by_ratio(trace_id))
-		return 0;
-	return TRACE_FLAG_SAMPLED;
+	return (struct sample_state){exchange->tracestate, &exchange->tracestate_size};
 }
 
 static void begin_trace(struct thread *self, struct exchange *exchange)
@@ -32,16 +20,17 @@ static void begin_trace(struct thread *self, struct exchange *exchange)
 	uint8_t trace_id[16];
 
 	thread_random(self, trace_id, sizeof(trace_id));
-	exchange_identify(exchange, trace_id, NULL, decide(trace_id) | TRACE_FLAG_RANDOM,
+	exchange->tracestate_size = 0;
+	exchange_identify(exchange, trace_id, NULL,
+			  sample_begin(live_now(), trace_id, state_of(exchange)) |
+				  TRACE_FLAG_RANDOM,
 			  SPAN_LINK_ROOT);
 }
 
-/* The flags of our span under a remote parent. */
-static uint8_t flags_under(const struct trace_parent *parent)
+/* The flags of our span under a remote parent, whose tracestate the exchange has. */
+static uint8_t flags_under(struct exchange *exchange, const struct trace_parent *parent)
 {
-	if (live_now()->sample_by_parent)
-		return parent->flags;
-	return (uint8_t)((parent->flags & TRACE_FLAG_RANDOM) | decide(parent->trace_id));
+	return sample_under(live_now(), parent, state_of(exchange));
 }
 
 /* Next line of a head after `at`; NULL at the empty line. */
@@ -137,7 +126,7 @@ static int extract_b3(struct exchange *exchange, const struct http1_head *head,
 		return 0;
 	exchange->debug = (uint8_t)debug;
 	if (deferred)
-		parent->flags |= decide(parent->trace_id);
+		parent->flags |= sample_begin(live_now(), parent->trace_id, state_of(exchange));
 	return 1;
 }
 
@@ -217,8 +206,8 @@ void identity_from_request(struct thread *self, struct exchange *exchange,
 	}
 	if (found) {
 		exchange->incoming = parent;
-		exchange_identify(exchange, parent.trace_id, parent.span_id, flags_under(&parent),
-				  SPAN_LINK_REMOTE);
+		exchange_identify(exchange, parent.trace_id, parent.span_id,
+				  flags_under(exchange, &parent), SPAN_LINK_REMOTE);
 	} else {
 		begin_trace(self, exchange);
 	}
@@ -243,10 +232,10 @@ void identity_from_context(struct thread *self, struct exchange *exchange,
 void identity_from_process(struct thread *self, struct exchange *exchange)
 {
 	if (conf.has_parent && !exchange_served()) {
-		exchange_identify(exchange, conf.parent.trace_id, conf.parent.span_id,
-				  flags_under(&conf.parent), SPAN_LINK_ENVIRONMENT);
 		exchange->tracestate_size = conf.parent_state_size;
 		memcpy(exchange->tracestate, conf.parent_state, conf.parent_state_size);
+		exchange_identify(exchange, conf.parent.trace_id, conf.parent.span_id,
+				  flags_under(exchange, &conf.parent), SPAN_LINK_ENVIRONMENT);
 	} else {
 		begin_trace(self, exchange);
 	}

@@ -325,8 +325,8 @@ static void a_long_mask_list_is_taken_whole(void **state)
 	char variable[4096] = "TAGALONG_MASK_QUERY=";
 
 	(void)state;
-	for (int i = 0; i < LIVE_LIST_MAX; i++)
-		sprintf(variable + strlen(variable), "%s%064d", i ? ", " : "", i);
+	for (unsigned i = 0; i < LIVE_LIST_MAX; i++)
+		sprintf(variable + strlen(variable), "%s%064u", i ? ", " : "", i);
 	read_one(variable);
 	assert_int_equal(live_now()->mask.count, LIVE_LIST_MAX);
 	for (size_t i = 0; i < live_now()->mask.count; i++)
