@@ -65,8 +65,8 @@ static int start(struct meter *meter)
 	if (!meter->metrics)
 		return -1;
 	meter->measure = measure_new(meter->metrics, options->settings, options->drain);
-	meter->self =
-		self_metrics_new(meter->metrics, options->drain, options->deliver, options->drops);
+	meter->self = self_metrics_new(meter->metrics, options->drain, options->deliver,
+				       options->drops, options->tail);
 	return meter->measure && meter->self ? 0 : -1;
 }
 

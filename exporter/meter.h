@@ -9,6 +9,7 @@
 #include "exporter/metrics.h"
 
 struct measure;
+struct tail;
 struct meter;
 
 /* What it works on; all of it must outlive the meter. */
@@ -18,6 +19,7 @@ struct meter_options {
 	struct drain *drain; /* its `measure` is set */
 	struct deliver *deliver;
 	struct drops *drops;
+	const struct tail *tail;
 	int is_private; /* no Prometheus endpoint unless it was asked for: several would collide */
 };
 

@@ -382,6 +382,7 @@ static void start_meter(struct pipeline *pipeline)
 		.drain = &pipeline->drain,
 		.deliver = pipeline->deliver,
 		.drops = &pipeline->drops,
+		.tail = pipeline->tail,
 		/* Only a launcher tells of exits. */
 		.is_private = pipeline->options.private_segment ||
 			      pipeline->options.exits_descriptor >= 0,

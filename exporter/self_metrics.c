@@ -22,6 +22,8 @@ enum self_metric {
 	SELF_QUEUE_ITEMS,
 	SELF_SPOOL_ITEMS,
 	SELF_SPOOL_BYTES,
+	SELF_SAMPLING_TRACES,
+	SELF_SAMPLING_SPANS,
 	SELF_METRICS,
 };
 
@@ -56,6 +58,10 @@ static const struct definition {
 			      "Spans, points and log records that wait in memory.", LEVEL},
 	[SELF_SPOOL_ITEMS] = {"tagalong.spool.items", "{item}",
 			      "Spans, points and log records that wait on disk.", LEVEL},
+	[SELF_SAMPLING_TRACES] = {"tagalong.sampling.traces", "{trace}",
+				  "Traces that tail sampling has decided on, by policy.", COUNTER},
+	[SELF_SAMPLING_SPANS] = {"tagalong.sampling.spans", "{span}",
+				 "Spans that tail sampling has decided on.", COUNTER},
 	[SELF_SPOOL_BYTES] = {"tagalong.spool.bytes", "By", "Size of what waits on disk.", LEVEL},
 };
 
@@ -63,6 +69,7 @@ struct self_metrics {
 	struct drain *drain;
 	struct deliver *deliver;
 	const struct drops *drops;
+	const struct tail *tail;
 	struct metric *metric[SELF_METRICS];
 };
 
@@ -144,6 +151,30 @@ static void read_drain(struct self_metrics *self)
 	set(self, SELF_CONNECTIONS, NULL, 0, (double)drain->connections);
 }
 
+/* What never happened is not told: most exporters sample no tails. */
+static void set_decision(struct self_metrics *self, enum self_metric which, const char *decision,
+			 const char *policy, uint64_t count)
+{
+	struct attribute attributes[2] = {text_of("decision", decision)};
+
+	if (policy)
+		attributes[1] = text_of("policy", policy);
+	if (count)
+		set(self, which, attributes, policy ? 2 : 1, (double)count);
+}
+
+static void read_tail(struct self_metrics *self)
+{
+	const struct tail_counts *counts = tail_counts(self->tail);
+
+	for (int kind = 0; kind < TAIL_KINDS; kind++)
+		set_decision(self, SELF_SAMPLING_TRACES, "kept",
+			     tail_policy_name((enum tail_policy_kind)kind), counts->kept[kind]);
+	set_decision(self, SELF_SAMPLING_TRACES, "dropped", NULL, counts->dropped);
+	set_decision(self, SELF_SAMPLING_SPANS, "kept", NULL, counts->kept_spans);
+	set_decision(self, SELF_SAMPLING_SPANS, "dropped", NULL, counts->dropped_spans);
+}
+
 /* ---- destinations -----------------------------------------------------------------------------
  */
 
@@ -202,10 +233,12 @@ static void observe(void *context)
 	read_drops(self);
 	read_drain(self);
 	read_destinations(self);
+	read_tail(self);
 }
 
 struct self_metrics *self_metrics_new(struct metrics *metrics, struct drain *drain,
-				      struct deliver *deliver, const struct drops *drops)
+				      struct deliver *deliver, const struct drops *drops,
+				      const struct tail *tail)
 {
 	struct self_metrics *self = calloc(1, sizeof(*self));
 
@@ -214,6 +247,7 @@ struct self_metrics *self_metrics_new(struct metrics *metrics, struct drain *dra
 	self->drain = drain;
 	self->deliver = deliver;
 	self->drops = drops;
+	self->tail = tail;
 	for (size_t i = 0; i < SELF_METRICS; i++) {
 		struct metric_definition definition = {
 			.name = definitions[i].name,
