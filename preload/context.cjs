@@ -32,7 +32,7 @@ class Mark extends Same {
   #context;
 
   static has(object) {
-    return #context in object;
+    return typeof object === 'object' && object !== null && #context in object;
   }
 
   static get(object) {
@@ -160,11 +160,15 @@ function emitInMark(original) {
 // ---- servers -----------------------------------------------------------------------------------
 
 function take(socket) {
-  const handle = socket && socket._handle;
-  if (!handle) return undefined;
-  const of = socket.encrypted ? sessions.get(socket) : handle.fd;
-  const isTaken = of === undefined ? isShared && library.last() : library.take(of);
-  return isTaken ? new Context(words) : undefined;
+  try {
+    const handle = socket && socket._handle;
+    if (!handle) return undefined;
+    const of = socket.encrypted ? sessions.get(socket) : handle.fd;
+    const isTaken = of === undefined ? isShared && library.last() : library.take(of);
+    return isTaken ? new Context(words) : undefined;
+  } catch {
+    return undefined; // a handle that is not as expected
+  }
 }
 
 const BEGINNINGS = new Set(['request', 'checkContinue', 'checkExpectation', 'upgrade', 'connect']);
@@ -172,12 +176,7 @@ const BEGINNINGS = new Set(['request', 'checkContinue', 'checkExpectation', 'upg
 // Handlers run in the context of the request, and so do the listeners of both of its objects.
 function begin(message, other) {
   if (Mark.has(message)) return Mark.get(message);
-  let context;
-  try {
-    context = take(message.socket);
-  } catch {
-    // A handle that is not as expected.
-  }
+  const context = take(message.socket);
   Mark.set(message, context);
   if (other && typeof other.assignSocket === 'function') Mark.set(other, context);
   return context;
@@ -222,16 +221,17 @@ function watchReading(prototype) {
 // Chunks that the stream does not pass on at once wait there with their contexts.
 function watchHandOver(prototype, name) {
   replace(prototype, name, (original) => function (chunk, encoding, callback) {
-    if (answers(this)) return original.call(this, chunk, encoding, callback);
+    if (answers(this) || !this._writableState) return original.call(this, chunk, encoding, callback);
     const outer = writing;
     const outerIn = writingIn;
-    const before = this._writableState.bufferedRequestCount;
+    const state = this._writableState;
+    const before = state.bufferedRequestCount;
     writing = this;
     writingIn = contextOf(this);
     try {
       return original.call(this, chunk, encoding, callback);
     } finally {
-      if (this._writableState.bufferedRequestCount > before) Waiting.of(this).push(writingIn);
+      if (state.bufferedRequestCount > before) Waiting.of(this).push(writingIn);
       writing = outer;
       writingIn = outerIn;
     }
@@ -315,17 +315,25 @@ function watchUndici() {
 
 // ---- pools and queues of other libraries -------------------------------------------------------
 
-// The callback of whoever waits is called in the context of the call that it was given to.
+class Bound {
+  constructor(context) {
+    this.context = context;
+  }
+
+  apply(callback, self, given) {
+    return storage.run(this.context, Reflect.apply, callback, self, given);
+  }
+}
+
+// The callback of whoever waits is called in the context of the call that it was given to. In all
+// else the proxy is what was given, which need not be a callback.
 function watchCallbacks(prototype, name) {
   replace(prototype, name, (original) => function (...given) {
-    const context = storage.getStore();
+    let bound;
     for (let i = 0; i < given.length; i++) {
-      const callback = given[i];
-      if (typeof callback !== 'function') continue;
-      given[i] = function (...results) {
-        return storage.run(context, Reflect.apply, callback, this, results);
-      };
-      Object.defineProperty(given[i], 'length', { value: callback.length });
+      if (typeof given[i] !== 'function') continue;
+      bound = bound || new Bound(storage.getStore());
+      given[i] = new Proxy(given[i], bound);
     }
     return Reflect.apply(original, this, given);
   });

@@ -264,3 +264,32 @@ def test_without_the_bridge_the_rules_answer(machine, collector):
     spans = program.spans(EACH * 3)
     right, _ = links(spans)
     assert sum(right.values()) < EACH * 3
+
+
+# What the program's own classes see of calls that look like those of a database's.
+LOOK = """
+const EventEmitter = require('events');
+class Thing { constructor(x) { this.x = x; } }
+class Store extends EventEmitter {
+  query(...given) { return given; }
+  sendCommand(command) { return command; }
+  connect(callback) { return callback.call(this, 1, 2); }
+  get execute() { throw new Error('looked at'); }
+}
+const one = new Store();
+const command = Object.freeze({ name: 'x', promise: Promise.resolve() });
+const [Kind, named, number] = one.query(Thing, Object.assign(function named(a, b) {}, { tag: 7 }), 3);
+const seen = one.connect(function (...given) { return [this === one, given, arguments.length]; });
+const never = new EventEmitter();
+console.log(JSON.stringify([new Kind(5).x, new Kind(5) instanceof Thing, Kind.name, named.name, named.length, named.tag, number,
+  seen, one.sendCommand(command) === command, one.sendCommand(command) === command, one.sendCommand.length, Store.prototype.query.name,
+  Object.keys(Store.prototype), Object.getOwnPropertySymbols(command), Reflect.ownKeys(never), process.noDeprecation]));
+"""
+
+
+def test_program_sees_what_it_passed(machine, collector):
+    bare = machine.run(["node", "-e", LOOK]).stdout
+    assert bare.startswith('[5,true,"Thing","named",2,7,3,[true,[1,2],2],true')
+    process = machine.start_traced(["node", "--pending-deprecation", "-e", LOOK], "node", collector.endpoint)
+    assert process.wait(30) == 0
+    assert machine.log(process) == bare
