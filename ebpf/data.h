@@ -84,6 +84,7 @@ struct count_key {
 struct process_info {
 	__u64 start_boot_ns; /* CLOCK_BOOTTIME */
 	__u64 ended_ns;      /* 0: lives */
+	__s64 context_at;    /* of a thread's context, from its thread pointer; 0: not known yet */
 	char comm[PROBE_COMM];
 };
 
@@ -114,6 +115,7 @@ struct probe_thread {
 	__u64 on_ns;        /* runs since; 0: not known */
 	__u64 marked_ns;    /* its time on the CPU is told to its span up to here */
 	__u64 span;         /* the span ID when it left the CPU */
+	__s64 context_at;   /* its process's, 0: not known yet */
 	__u64 registers_at; /* kernel address of the registers that it entered the kernel with */
 	__s16 call;
 	__u8 wait;

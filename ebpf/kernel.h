@@ -66,6 +66,10 @@ struct signal_struct {
 	} live;
 };
 
+struct thread_struct {
+	unsigned long fsbase; /* the thread pointer, as of glibc */
+};
+
 struct task_struct {
 	unsigned int __state; /* Linux 5.14 */
 	unsigned int flags;
@@ -76,6 +80,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct files_struct *files;
 	struct signal_struct *signal;
+	struct thread_struct thread;
 };
 
 struct task_struct___before_5_14 {

@@ -30,6 +30,17 @@ const volatile __u8 wait_of_call[PROBE_CALLS] = {0};
 
 char LICENSE[] SEC("license") = "GPL";
 
+/* A copy of the parent's image publishes where that did. */
+static __always_inline void inherit_context(struct task_struct *parent, struct probe_thread *child)
+{
+	__u32 tid = parent->pid;
+	struct probe_thread *thread = bpf_map_lookup_elem(&threads, &tid);
+	struct process_info *info = bpf_map_lookup_elem(&processes, &child->process);
+
+	if (thread && info)
+		info->context_at = child->context_at = thread->context_at;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -41,7 +52,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	    bpf_map_update_elem(&targets, &child_tgid, &yes, BPF_ANY) < 0)
 		count_lost(LOST_PROCESSES);
 	/* Now, so that its first wait for a CPU is seen. */
-	thread_begin(child);
+	struct probe_thread *thread = thread_begin(child);
+	if (want_contexts && thread && tgid != child_tgid)
+		inherit_context(parent, thread);
 	return 0;
 }
 
@@ -59,8 +72,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	if (!thread)
 		return 0;
 	struct process_info *info = bpf_map_lookup_elem(&processes, &thread->process);
-	if (info)
+	if (info) {
 		bpf_core_read_str(info->comm, sizeof(info->comm), &task->comm);
+		info->context_at = 0;
+	}
+	thread->context_at = 0;
 	if (tid == old_tid)
 		return 0;
 	struct probe_thread moved = *thread;

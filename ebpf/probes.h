@@ -53,7 +53,8 @@ void probes_remove(struct probes *probes, uint32_t pid);
 
 /*
  * Where a thread publishes its context (OpenTelemetry's thread context, in the address space of its
- * process); 0: nowhere. Forgotten when the thread ends or calls exec.
+ * process); 0: nowhere. Forgotten when the thread ends or calls exec. It must be thread-local at a
+ * fixed distance from the thread pointer, for the other threads of the process are then known, too.
  */
 int probes_set_context(struct probes *probes, uint32_t tid, uint64_t address);
 

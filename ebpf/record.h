@@ -90,23 +90,46 @@ static __always_inline void count_add(const struct count_key *key)
 
 /* ---- spans -------------------------------------------------------------------------------- */
 
-/* The context that the current thread publishes. 0: none. Only of the current thread. */
-static __always_inline int context_read(__u32 tid, struct thread_context *context)
+/*
+ * The address that the current thread publishes its context at, 0: none. All threads of a process
+ * have it at the same distance from their thread pointers, so the first one that was told of
+ * (`contexts`) tells it for all, and for those that are yet to come.
+ */
+static __always_inline __u64 context_address(struct probe_thread *thread, __u32 tid)
 {
-	struct context_address *at = bpf_map_lookup_elem(&contexts, &tid);
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 pointer = BPF_CORE_READ(task, thread.fsbase);
+
+	if (thread->context_at)
+		return pointer + thread->context_at;
+	struct process_info *info = bpf_map_lookup_elem(&processes, &thread->process);
+	if (info && !info->context_at) {
+		struct context_address *told = bpf_map_lookup_elem(&contexts, &tid);
+		if (told)
+			info->context_at = told->address - pointer;
+	}
+	thread->context_at = info ? info->context_at : 0;
+	return thread->context_at ? pointer + thread->context_at : 0;
+}
+
+/* What the current thread publishes. 0: nothing. */
+static __always_inline int context_read(struct probe_thread *thread, __u32 tid,
+					struct thread_context *context)
+{
+	__u64 address = context_address(thread, tid);
 
 	context->reserved = 0;
-	if (!at || bpf_probe_read_user(context, THREAD_CONTEXT_BYTES, (void *)at->address) < 0)
+	if (!address || bpf_probe_read_user(context, THREAD_CONTEXT_BYTES, (void *)address) < 0)
 		return 0;
 	return context->valid == 1;
 }
 
-static __always_inline __u64 context_span(__u32 tid)
+static __always_inline __u64 context_span(struct probe_thread *thread, __u32 tid)
 {
 	struct thread_context context;
 	__u64 span = 0;
 
-	if (context_read(tid, &context))
+	if (context_read(thread, tid, &context))
 		__builtin_memcpy(&span, context.span_id, sizeof(span));
 	return span;
 }
@@ -130,7 +153,7 @@ static __always_inline void span_mark(struct probe_thread *thread, __u32 tid, __
 {
 	__u64 since = thread->marked_ns;
 
-	thread->span = context_span(tid);
+	thread->span = context_span(thread, tid);
 	thread->marked_ns = now;
 	if (!thread->span || !since)
 		return;

@@ -52,7 +52,7 @@ static __noinline int tell_slow(struct probe_thread *thread, __u64 now, long res
 		describe_peer(event, file);
 	}
 	if (want_contexts)
-		event->has_context = context_read(tid, &event->context);
+		event->has_context = context_read(thread, tid, &event->context);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -60,6 +60,8 @@ static struct probes *load(void)
 		.scope = SCOPE_PROCESSES,
 		.features = PROBES_ALL,
 		.slow_ns = env_integer("TAGALONG_EBPF_SLOW_MS", SLOW_DEFAULT_MS) * 1000000ull,
+		.follow_children =
+			1, /* which then need not attach to be seen from their first call */
 		.contexts = 1,
 	};
 	struct probes *probes = NULL;
