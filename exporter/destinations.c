@@ -19,7 +19,7 @@
 
 /* What OTEL_<SIGNAL>_EXPORTER lists, each as bits of signals. */
 struct exporters {
-	unsigned otlp, console, stdout_, none;
+	unsigned otlp, console, standard_output, none;
 };
 
 static int has_name(const struct destinations *destinations, const char *name)
@@ -102,7 +102,7 @@ static void add_exporter(struct exporters *exporters, const char *at, size_t siz
 	else if (is_word(at, size, "console"))
 		exporters->console |= bit;
 	else if (is_word(at, size, "otlp/stdout"))
-		exporters->stdout_ |= bit;
+		exporters->standard_output |= bit;
 	else if (is_word(at, size, "none"))
 		exporters->none |= bit;
 	else if (!is_word(at, size, "prometheus")) {
@@ -234,10 +234,11 @@ int destinations_of_environment(struct destinations *destinations)
 	memset(destinations, 0, sizeof(*destinations));
 	read_exporters(&exporters);
 	destinations->signals_off =
-		exporters.none & ~(exporters.otlp | exporters.console | exporters.stdout_);
+		exporters.none & ~(exporters.otlp | exporters.console | exporters.standard_output);
 	result = add_otlp(destinations, exporters.otlp);
 	if (result == 0)
-		result = add_plain(destinations, DESTINATION_STDOUT, "stdout", exporters.stdout_);
+		result = add_plain(destinations, DESTINATION_STDOUT, "stdout",
+				   exporters.standard_output);
 	if (result == 0)
 		result = add_plain(destinations, DESTINATION_CONSOLE, "console", exporters.console);
 	if (result == 0)

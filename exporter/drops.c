@@ -10,14 +10,23 @@
 #define REPORT_NS 10000000000ull
 
 static const char *const names[DROPS_COUNT] = {
-	[DROP_RING_FULL] = "ring_full",     [DROP_INFLIGHT_FULL] = "inflight_full",
-	[DROP_CONNECTIONS] = "connections", [DROP_EXCHANGES] = "exchanges",
-	[DROP_BUFFERS] = "buffers",         [DROP_HEAD_TOO_LARGE] = "head_too_large",
-	[DROP_GAVE_UP] = "gave_up",         [DROPS_HOLE] = "hole",
-	[DROPS_DAMAGED] = "damaged",        [DROPS_MALFORMED] = "malformed",
-	[DROPS_MEMORY] = "memory",          [DROPS_STORE] = "store",
-	[DROPS_REFUSED] = "refused",        [DROPS_REJECTED] = "rejected",
-	[DROPS_TIMED_OUT] = "timed_out",    [DROPS_LAGGED] = "lagged",
+	[DROP_RING_FULL] = "ring_full",
+	[DROP_INFLIGHT_FULL] = "inflight_full",
+	[DROP_CONNECTIONS] = "connections",
+	[DROP_EXCHANGES] = "exchanges",
+	[DROP_BUFFERS] = "buffers",
+	[DROP_HEAD_TOO_LARGE] = "head_too_large",
+	[DROP_GAVE_UP] = "gave_up",
+	[DROPS_HOLE] = "hole",
+	[DROPS_DAMAGED] = "damaged",
+	[DROPS_MALFORMED] = "malformed",
+	[DROPS_MEMORY] = "memory",
+	[DROPS_STORE] = "store",
+	[DROPS_REFUSED] = "refused",
+	[DROPS_REJECTED] = "rejected",
+	[DROPS_TIMED_OUT] = "timed_out",
+	[DROPS_LAGGED] = "lagged",
+	[DROPS_SPOOL] = "spool",
 	[DROPS_SHUTDOWN] = "shutdown",
 };
 

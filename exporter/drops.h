@@ -17,6 +17,7 @@ enum drops_reason {
 	DROPS_REJECTED,  /* by a collector that took the rest: partial success */
 	DROPS_TIMED_OUT, /* no answer that was a success, however often tried */
 	DROPS_LAGGED,    /* more waited for one of several collectors than memory holds */
+	DROPS_SPOOL,     /* the spool was full of newer ones, or they were too old in it */
 	DROPS_SHUTDOWN,  /* not delivered when the time to shut down was over */
 	DROPS_COUNT,
 };

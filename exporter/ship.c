@@ -28,6 +28,7 @@ struct ship {
 	struct ship_stats stats;
 	uint64_t first_try_ns, sent_ns; /* of this request */
 	unsigned tries;
+	uint64_t spool_dropped; /* items, that were counted as drops */
 	uint64_t not_before_ns; /* the collector, or backoff, asks for silence until then */
 	int has_request, in_flight, flush;
 };
@@ -340,6 +341,19 @@ void ship_relieve(struct ship *ship, int alone)
 	count_lost(ship);
 }
 
+/* What the spool dropped by itself. */
+static void count_spool(struct ship *ship)
+{
+	struct spool_stats stats;
+	uint64_t dropped;
+
+	spool_stats(ship->outbox.spool, &stats);
+	dropped = stats.dropped_full + stats.dropped_age;
+	if (dropped > ship->spool_dropped)
+		count_drop(ship, DROPS_SPOOL, dropped - ship->spool_dropped);
+	ship->spool_dropped = dropped;
+}
+
 void ship_housekeep(struct ship *ship, uint64_t unix_ns)
 {
 	if (!has_spool(ship))
@@ -347,6 +361,7 @@ void ship_housekeep(struct ship *ship, uint64_t unix_ns)
 	if (ship->flush && ship->outbox.count && is_stuck(ship))
 		spill(ship);
 	spool_housekeep(ship->outbox.spool, unix_ns);
+	count_spool(ship);
 }
 
 int ship_reconfigure(struct ship *ship, const struct ship_options *options)

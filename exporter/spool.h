@@ -3,9 +3,11 @@
 #define TAGALONG_SPOOL_H
 
 /*
- * One directory for one destination and signal, one process at a time. What was appended comes out
- * in the same order, after a restart as well; what was not told done comes again. Bounded: the
- * oldest is dropped for the newest. What can't be read back is skipped and counted. One thread.
+ * One directory (0700) for one destination and signal, one process at a time. What was appended
+ * comes out in the same order, after a restart as well; what was not told done comes again.
+ * Bounded: the oldest is dropped for the newest. What can't be read back is skipped and counted.
+ * What was appended is safe from the end of this process at once, and from that of the machine once
+ * it is synced: each second, at the end of a file (8 MiB at most), and by spool_close. One thread.
  */
 
 #include <stddef.h>

@@ -295,3 +295,68 @@ def test_several_exporters_at_once(machine, peer):
     (line,) = [json.loads(line) for line in lines if "resourceSpans" in line]
     assert without_flags(line) == destination.requests()[0]["object"]
     assert len([line for line in lines if "three-ways" in line]) == 2
+
+
+def spooling(machine, port, **more):
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}", "TAGALONG_SPOOL": machine.directory / "spool",
+            "OTEL_BSP_MAX_QUEUE_SIZE": 16, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": 8, **more}
+
+
+def spooled(machine):
+    """Bytes of payloads on disk."""
+    return sum(path.stat().st_size for path in (machine.directory / "spool").glob("otlp-traces/*.spool"))
+
+
+def in_order(taken, parts):
+    """All of them once, and each program's in their order: programs have rings of their own."""
+    assert sorted(taken) == sorted(name for part in parts for name in part)
+    return all([name for name in taken if name in part] == part for part in parts)
+
+
+def test_spool_is_replayed_when_the_collector_comes_back(machine, peer):
+    port, parts = free_port(), [[f"{part}{number}" for number in range(100)] for part in "abc"]
+    exporter = Exporter(machine, spooling(machine, port))
+    exporter.call(peer, *parts[0])
+    wait_for(lambda: spooled(machine) > 0, "the spool is written")
+    exporter.call(peer, *parts[1])
+    destination = Destination(machine, "http", "destination", port)
+    exporter.call(peer, *parts[2])
+    assert in_order(destination.wait(300), parts)
+    wait_for(lambda: spooled(machine) == 0, "the spool is empty")
+    assert "dropped" not in exporter.end()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_spool_is_replayed_after_a_restart(machine, peer, how):
+    port, names = free_port(), [f"n{number}" for number in range(100)]
+    exporter = Exporter(machine, spooling(machine, port))
+    exporter.call(peer, *names)
+    wait_for(lambda: spooled(machine) > 0, "the spool is written")
+    machine.stop(exporter.process, how)
+    destination = Destination(machine, "http", "destination", port)
+    exporter.begin()
+    exporter.call(peer, "one-more")
+    destination.wait(101)
+    exporter.end()
+    if how == signal.SIGTERM:
+        assert in_order(destination.taken(), [names, ["one-more"]])
+    else:
+        # What was not safe on disk yet is still in the rings; it may have been in both.
+        assert set(destination.taken()) == {*names, "one-more"}
+    assert spooled(machine) == 0
+
+
+def test_spool_that_cant_be_written(machine, peer):
+    """Then all is as without a spool, and it is used again when it can be."""
+    port, parts = free_port(), [[f"{part}{number}" for number in range(30)] for part in "ab"]
+    blocked = machine.directory / "spool"
+    blocked.write_text("this is no directory")
+    exporter = Exporter(machine, spooling(machine, port, OTEL_BSP_EXPORT_TIMEOUT=0))
+    exporter.call(peer, *parts[0])
+    wait_for(lambda: "can't be written: Not a directory" in exporter.log, "the failure is told")
+    blocked.unlink()
+    wait_for(lambda: spooled(machine) > 0, "the spool is written")
+    exporter.call(peer, *parts[1])
+    destination = Destination(machine, "http", "destination", port)
+    assert in_order(destination.wait(60), parts)
+    exporter.end()

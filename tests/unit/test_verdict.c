@@ -155,7 +155,7 @@ static void messages_are_percent_decoded(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char text[32];
 
-		strcpy(text, cases[i].from);
+		snprintf(text, sizeof(text), "%s", cases[i].from);
 		grpc_unescape(text);
 		assert_string_equal(text, cases[i].to);
 	}
