@@ -225,6 +225,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 60
 FUZZ_fuzz_http1 := preload/http1.c preload/http1_body.c preload/http1_detect.c preload/mask.c
 FUZZ_fuzz_fastcgi := preload/fastcgi.c preload/fastcgi_records.c
+FUZZ_fuzz_secret := preload/secret.c preload/secret_find.c
 FUZZ_fuzz_tracecontext := preload/tracecontext.c preload/b3.c
 FUZZ_fuzz_sql_mask := $(addprefix preload/sql_,mask.c token.c word.c comment.c fold.c)
 FUZZ_fuzz_resp := $(wildcard preload/resp*.c) preload/wire_text.c tests/fuzz/transcript.c

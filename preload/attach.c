@@ -63,6 +63,13 @@ void attach_count_connection(void)
 		atomic_fetch_add_explicit(&slot->counters.connections, 1, memory_order_relaxed);
 }
 
+void attach_count_redaction(enum redaction rule, unsigned times)
+{
+	if (slot)
+		atomic_fetch_add_explicit(&slot->counters.redacted[rule], times,
+					  memory_order_relaxed);
+}
+
 struct inflight *attach_inflight_get(uint32_t *index)
 {
 	if (!slot)

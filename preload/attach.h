@@ -31,6 +31,7 @@ const char *attach_session(void);
 
 void attach_count(enum drop_reason reason);
 void attach_count_connection(void);
+void attach_count_redaction(enum redaction rule, unsigned times);
 
 /* Takes and returns an entry of the table of requests in flight; NULL: none free, or no slot. */
 struct inflight *attach_inflight_get(uint32_t *index);

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "preload/attach.h"
 #include "preload/live.h"
 #include "preload/mask.h"
 #include "preload/names.h"
+#include "preload/secret.h"
 #include "preload/thread.h"
 #include "preload/tls.h"
 
@@ -15,15 +17,8 @@
 
 static void field(struct exchange *exchange, enum span_field id, struct http1_text text, size_t max)
 {
-	size_t size = text.size;
-
-	if (!text.at || !size)
-		return;
-	if (size > max) {
-		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
-		size = max;
-	}
-	exchange_field(exchange, id, text.at, size);
+	if (text.at && text.size)
+		exchange_text(exchange, id, text.at, text.size, max);
 }
 
 static struct http1_text slice(const char *from, const char *to)
@@ -91,10 +86,10 @@ static void target_fields(struct exchange *exchange, const struct http1_head *he
 	if (query == end)
 		return;
 	size = mask_query(&live_now()->mask, query + 1, (size_t)(end - query - 1), masked,
-			  QUERY_MAX_BYTES, &cut);
+			  sizeof(exchange->added), &cut);
 	if (cut)
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
-	exchange_field(exchange, FIELD_QUERY, masked, size);
+	exchange_text(exchange, FIELD_QUERY, masked, size, QUERY_MAX_BYTES);
 }
 
 /* First element of a comma list, up to `stop` or the end. */
@@ -163,26 +158,61 @@ static void forwarded_fields(struct exchange *exchange, const struct http1_head 
 	}
 }
 
+/* What follows the '?' of a URL: by its keys, then by the looks of what is left. */
+static size_t url_query(const char *query, const char *end, char *to, size_t room,
+			uint8_t counts[REDACTIONS])
+{
+	char masked[TEXT_MAX_BYTES];
+	int cut = 0;
+	size_t size = mask_query(&live_now()->mask, query, (size_t)(end - query), masked,
+				 sizeof(masked), &cut);
+
+	return secret_copy(masked, size, SECRET_IN_VALUE, to, room, &cut, counts);
+}
+
+/* A value as it may be told: secrets masked, of URLs the query by its keys as well. */
+static size_t header_value(struct http1_text name, struct http1_text value, char *to, size_t room)
+{
+	const char *end = value.at + value.size;
+	const char *query = find(value.at, end, '?');
+	uint8_t counts[REDACTIONS] = {0};
+	size_t size;
+	int cut = 0;
+
+	if (secret_header(name.at, name.size)) {
+		attach_count_redaction(REDACTION_HEADER, 1);
+		size = sizeof(MASK_TEXT) - 1 < room ? sizeof(MASK_TEXT) - 1 : room;
+		memcpy(to, MASK_TEXT, size);
+		return size;
+	}
+	if (query < end)
+		query++;
+	size = secret_copy(value.at, (size_t)(query - value.at), SECRET_IN_VALUE, to, room, &cut,
+			   counts);
+	if (query < end)
+		size += url_query(query, end, to + size, room - size, counts);
+	for (unsigned rule = 0; rule < REDACTIONS; rule++)
+		if (counts[rule])
+			attach_count_redaction((enum redaction)rule, counts[rule]);
+	return size;
+}
+
 static void captured(struct exchange *exchange, enum span_field id, const struct http1_head *head)
 {
 	for (size_t i = 0; i < head->captured_count; i++) {
+		struct http1_text name = head->captured_name[i];
 		char text[TEXT_MAX_BYTES];
-		size_t name = head->captured_name[i].size;
-		size_t size = head->captured[i].size;
 
-		if (name + 1 >= sizeof(text))
+		if (name.size + 1 >= sizeof(text))
 			continue;
-		if (size > sizeof(text) - name - 1)
-			size = sizeof(text) - name - 1;
-		for (size_t c = 0; c < name; c++)
-			text[c] = (char)(head->captured_name[i].at[c] |
-					 (head->captured_name[i].at[c] >= 'A' &&
-							  head->captured_name[i].at[c] <= 'Z'
-						  ? 32
-						  : 0));
-		text[name] = 0;
-		memcpy(text + name + 1, head->captured[i].at, size);
-		exchange_field(exchange, id, text, name + 1 + size);
+		for (size_t c = 0; c < name.size; c++)
+			text[c] = (char)(name.at[c] |
+					 (name.at[c] >= 'A' && name.at[c] <= 'Z' ? 32 : 0));
+		text[name.size] = 0;
+		exchange_masked(exchange, id, text,
+				name.size + 1 +
+					header_value(name, head->captured[i], text + name.size + 1,
+						     sizeof(text) - name.size - 1));
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "preload/live.h"
 #include "preload/published.h"
 #include "preload/ring.h"
+#include "preload/secret.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
@@ -119,25 +120,77 @@ struct exchange *exchange_new(enum span_kind kind, uint64_t start_ns)
 	return exchange;
 }
 
-void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size)
+/* Where the text of the next field goes, and at most how much of it; NULL: none fits. */
+static char *field_room(struct exchange *exchange, size_t size, size_t *most)
 {
-	struct field_head head = {.id = (uint8_t)id};
 	size_t room = SPAN_FIELDS_MAX - exchange->fields_size;
-	uint8_t *to = exchange->inflight->fields + exchange->fields_size;
 
 	if (exchange->epoch != process_epoch)
-		return;
-	if (size + sizeof(head) > room) {
+		return NULL;
+	if (room < 8 && size + sizeof(struct field_head) > room) {
 		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
-		if (room < 8)
-			return;
-		size = room - sizeof(head);
+		return NULL;
 	}
-	head.size = (uint16_t)size;
-	memcpy(to, &head, sizeof(head));
-	memcpy(to + sizeof(head), at, size);
+	if (*most > room - sizeof(struct field_head))
+		*most = room - sizeof(struct field_head);
+	return (char *)exchange->inflight->fields + exchange->fields_size +
+	       sizeof(struct field_head);
+}
+
+static void field_end(struct exchange *exchange, enum span_field id, size_t size, int cut)
+{
+	struct field_head head = {.id = (uint8_t)id, .size = (uint16_t)size};
+
+	memcpy(exchange->inflight->fields + exchange->fields_size, &head, sizeof(head));
 	exchange->fields_size += (uint16_t)(sizeof(head) + size);
 	exchange_span(exchange)->fields_size = exchange->fields_size;
+	if (cut)
+		exchange_span(exchange)->flags |= SPAN_TEXT_CUT;
+}
+
+/* What was suspected, copied without its secrets, which are counted. */
+static size_t copy_masked(const char *at, size_t size, enum secret_place place, char *to,
+			  size_t most, int *cut)
+{
+	uint8_t counts[REDACTIONS] = {0};
+	size_t copied = secret_copy(at, size, place, to, most, cut, counts);
+
+	for (unsigned rule = 0; rule < REDACTIONS; rule++)
+		if (counts[rule])
+			attach_count_redaction((enum redaction)rule, counts[rule]);
+	return copied;
+}
+
+void exchange_text(struct exchange *exchange, enum span_field id, const char *at, size_t size,
+		   size_t most)
+{
+	enum secret_place place = id == FIELD_PATH ? SECRET_IN_PATH : SECRET_IN_TEXT;
+	char *to = field_room(exchange, size, &most);
+	int cut = 0;
+
+	if (!to)
+		return;
+	if (size <= most && !secret_suspected(at, size, place))
+		memcpy(to, at, size);
+	else
+		size = copy_masked(at, size, place, to, most, &cut);
+	field_end(exchange, id, size, cut);
+}
+
+void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size)
+{
+	exchange_text(exchange, id, at, size, SPAN_FIELDS_MAX);
+}
+
+void exchange_masked(struct exchange *exchange, enum span_field id, const char *at, size_t size)
+{
+	size_t most = SPAN_FIELDS_MAX;
+	char *to = field_room(exchange, size, &most);
+
+	if (!to)
+		return;
+	memcpy(to, at, size < most ? size : most);
+	field_end(exchange, id, size < most ? size : most, size > most);
 }
 
 void exchange_fields(struct exchange *exchange, const char *at, size_t size)

@@ -85,10 +85,14 @@ static inline struct exchange *exchange_of(uint64_t reference)
 }
 
 /*
- * Appends a text field; one that doesn't fit is cut and flagged. And fields as they were written so
- * before; if they don't fit, none of them.
+ * Appends a text field, what looks like a secret in it masked; one that doesn't fit, or is longer
+ * than `most`, is cut and flagged. The same without a bound; of bytes that were masked before; and
+ * fields as they were written so before: if they don't fit, none of them.
  */
+void exchange_text(struct exchange *exchange, enum span_field id, const char *at, size_t size,
+		   size_t most);
 void exchange_field(struct exchange *exchange, enum span_field id, const char *at, size_t size);
+void exchange_masked(struct exchange *exchange, enum span_field id, const char *at, size_t size);
 void exchange_fields(struct exchange *exchange, const char *at, size_t size);
 
 /* Sets trace and parent of the span (no parent_id: only the trace). */

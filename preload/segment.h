@@ -120,6 +120,23 @@ enum drop_reason {
 	DROP_REASONS = 16,
 };
 
+/* Why a part of a text was replaced by "REDACTED". */
+enum redaction {
+	REDACTION_QUERY_KEY, /* of a key that names a secret */
+	REDACTION_HEADER,    /* a header that is one */
+	REDACTION_EMAIL,
+	REDACTION_CARD,
+	REDACTION_BEARER,
+	REDACTION_JWT,
+	REDACTION_AWS_KEY,
+	REDACTION_PRIVATE_KEY,
+	REDACTION_TOKEN,    /* of a service that marks its tokens by a prefix */
+	REDACTION_SESSION,  /* a path parameter */
+	REDACTION_USERINFO, /* user and password in a URL */
+	REDACTION_PATTERN,  /* of the user; the exporter's alone */
+	REDACTIONS,
+};
+
 struct slot_identity {
 	uint32_t pid; /* in the pid namespace of the process */
 	uint32_t parent_pid;
@@ -142,7 +159,8 @@ struct slot_counters {
 	_Atomic uint64_t spans;                 /* finished spans that were put into the ring */
 	_Atomic uint64_t dropped[DROP_REASONS]; /* by enum drop_reason */
 	_Atomic uint64_t connections;           /* descriptors that were recognised as HTTP */
-	uint64_t reserved[14];
+	_Atomic uint64_t redacted[REDACTIONS];  /* by enum redaction, but for query keys */
+	uint64_t reserved[2];
 };
 
 /*
