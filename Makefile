@@ -202,6 +202,12 @@ $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	@echo "  TEST    $<"
 	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
 
+# This one measures the exporter from within.
+$(O)/tests/bench/stages: tests/bench/stages.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
+	@mkdir -p $(@D)
+	@echo "  TEST    $<"
+	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $(filter %.c %.a,$^) $(EXPORTER_LIBS)
+
 $(O)/node/installed: tests/e2e/node/package.json tests/e2e/node/package-lock.json
 	@mkdir -p $(@D)
 	@echo "  NPM     $<"

@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, accuracy, routes, ebpf; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, stages, accuracy, routes, ebpf; all by default
 import os
 import re
 import signal
@@ -237,8 +237,13 @@ def measure_routes():
     subprocess.run([machine.BUILD / "tests" / "unit" / "test_routes_learning", "--measure"], check=True)
 
 
+def measure_stages():
+    print("\nThe exporter, from within:\n", flush=True)
+    subprocess.run([BENCH / "stages"], check=True)
+
+
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "accuracy", "routes", "ebpf"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "stages", "accuracy", "routes", "ebpf"]
     print("Measuring, bare and traced in turns:", flush=True)
     for part in ("nginx", "starts", "callgrind", "stores", "node"):
         if part in parts:
@@ -247,6 +252,8 @@ def main():
         print(f"\n{'what':<60} {'bare':>12} {'traced':>12}  {'result':<46} target")
         for what, bare, traced, result, target in ROWS:
             print(f"{what:<60} {bare:>12} {traced:>12}  {result:<46} {target}")
+    if "stages" in parts:
+        measure_stages()
     if "accuracy" in parts:
         measure_accuracy()
     if "routes" in parts:
