@@ -44,7 +44,7 @@ EBPF_KERNEL := $(patsubst %.c,$(O)/%.o,ebpf/lifetime.bpf.c $(filter-out ebpf/lif
 EBPF_SKELETON := $(O)/skeleton/programs.skel.h
 EBPF_SRC := $(filter-out %.bpf.c ebpf/without.c,$(wildcard ebpf/*.c))
 else
-EBPF_SRC := ebpf/without.c ebpf/names.c
+EBPF_SRC := ebpf/without.c ebpf/names.c ebpf/table.c
 endif
 EBPF_OBJ := $(EBPF_SRC:%.c=$(O)/%.o)
 

@@ -12,7 +12,8 @@
 #include "exporter/unwind.h"
 
 #define LONG_NS     5000000 /* a thread that is blocked so long is looked at */
-#define LOOKS_MAX   32      /* threads that are unwound in one pass */
+#define STACKS_MAX  65536
+#define LOOKS_MAX   32 /* threads that are unwound in one pass */
 #define TRIES_MAX   3
 #define FRAMES_ROOM 8192
 #define LINE_ROOM   (FRAMES_ROOM + 128)
@@ -56,6 +57,8 @@ static struct profile_stack *stack_of(struct profile_stacks *stacks, const struc
 	if (found)
 		return *found;
 	struct profile_stack **longer = stacks->at;
+	if (stacks->count == STACKS_MAX)
+		return NULL;
 	if (!(stacks->count & (stacks->count - 1)))
 		longer = realloc(longer,
 				 (stacks->count ? 2 * stacks->count : 1) * sizeof(longer[0]));
