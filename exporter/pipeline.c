@@ -17,11 +17,13 @@
 #include "exporter/reload.h"
 #include "exporter/routes.h"
 #include "exporter/settings_file.h"
+#include "exporter/status_write.h"
 #include "exporter/tail.h"
 
 #define MS_NS         1000000ull
 #define GONE_NS       (2000 * MS_NS)
 #define NEVER_CAME_NS (10000 * MS_NS)
+#define STATUS_NS     (100 * MS_NS)
 
 /*
  * Polling, in ms: at work, shortly after work, with quiet processes, with none. A ring takes 25 ms
@@ -54,6 +56,7 @@ struct pipeline {
 	uint64_t active_ns; /* when a span was read last */
 	uint64_t started_ns, attached_ns;
 	uint64_t deadline_ns; /* 0: not shutting down */
+	uint64_t told_ns;     /* the status */
 	int finished;
 	uint64_t delivered_spans;
 };
@@ -278,18 +281,18 @@ static int all_delivered(struct pipeline *pipeline)
 	return deliver_is_idle(pipeline->deliver);
 }
 
-static void tell_counts(const struct pipeline *pipeline)
+static void tell_status(struct pipeline *pipeline)
 {
-	struct reload_counts counts = {
-		.read = pipeline->drain.spans_read,
-		.unsampled = pipeline->drain.spans_unsampled +
-			     tail_counts(pipeline->tail)->dropped_spans,
-		.delivered = pipeline->delivered_spans,
+	const struct status_source source = {
+		.drain = &pipeline->drain,
+		.tail = pipeline->tail,
+		.deliver = pipeline->deliver,
+		.drops = &pipeline->drops,
+		.delivered_spans = pipeline->delivered_spans,
 	};
 
-	for (unsigned i = 0; i < DROPS_COUNT; i++)
-		counts.dropped += pipeline->drops.count[i];
-	reload_tell(pipeline->reload, &counts);
+	status_write(&pipeline->drain.file->header->control.exporter, &source);
+	pipeline->told_ns = pipeline->drain.now_ns;
 }
 
 static void poll_now(uv_timer_t *timer)
@@ -308,7 +311,8 @@ static void poll_now(uv_timer_t *timer)
 	routes_housekeep(pipeline->drain.routes,
 			 pipeline->drain.now_ns + pipeline->drain.unix_offset_ns);
 	drops_report(&pipeline->drops, pipeline->drain.now_ns, 0);
-	tell_counts(pipeline);
+	if (pipeline->drain.now_ns - pipeline->told_ns >= STATUS_NS)
+		tell_status(pipeline);
 	adapt(pipeline, most);
 	if (nobody_left(pipeline))
 		begin_shutdown(pipeline);

@@ -95,16 +95,6 @@ struct reload *reload_start(uv_loop_t *loop, const struct settings *settings,
 	return reload;
 }
 
-void reload_tell(struct reload *reload, const struct reload_counts *counts)
-{
-	struct segment_exporter *exporter = &reload->control->exporter;
-
-	atomic_store_explicit(&exporter->spans_read, counts->read, memory_order_relaxed);
-	atomic_store_explicit(&exporter->spans_unsampled, counts->unsampled, memory_order_relaxed);
-	atomic_store_explicit(&exporter->spans_delivered, counts->delivered, memory_order_relaxed);
-	atomic_store_explicit(&exporter->spans_dropped, counts->dropped, memory_order_relaxed);
-}
-
 static void on_closed(uv_handle_t *handle)
 {
 	struct reload *reload = handle->data;

@@ -20,12 +20,6 @@ void reload_tell_settings(const struct settings *settings, struct segment_contro
 struct reload *reload_start(uv_loop_t *loop, const struct settings *settings,
 			    struct segment_control *control);
 
-/* For `tagalong status`: what the exporter has done so far. */
-struct reload_counts {
-	uint64_t read, unsampled, delivered, dropped;
-};
-void reload_tell(struct reload *reload, const struct reload_counts *counts);
-
 /* Ends its handles on the loop and frees, once the loop has run. Accepts NULL. */
 void reload_stop(struct reload *reload);
 

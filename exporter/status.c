@@ -128,6 +128,21 @@ static void print_process(const struct status *status, const struct status_sessi
 			       drop_name(i));
 }
 
+static void print_destinations(const struct status *status, const struct status_session *session)
+{
+	for (size_t i = 0; i < session->destination_count; i++) {
+		const struct status_destination *one = &session->destinations[i];
+
+		fputs(i ? "            " : "  sent to   ", stdout);
+		print_fitting(status, one->name, 100);
+		printf(", %s: %" PRIu64 ", lost %" PRIu64 ", waiting %" PRIu64, one->signal,
+		       one->sent, one->lost, one->waiting);
+		if (one->spooled_bytes)
+			printf(", on disk %" PRIu64 " bytes", one->spooled_bytes);
+		putchar('\n');
+	}
+}
+
 static void print_session(const struct status *status, const struct status_session *session)
 {
 	char text[32];
@@ -146,6 +161,7 @@ static void print_session(const struct status *status, const struct status_sessi
 	printf("  spans     read %" PRIu64 ", unsampled %" PRIu64 ", delivered %" PRIu64
 	       ", dropped %" PRIu64 "\n",
 	       session->read, session->unsampled, session->delivered, session->dropped);
+	print_destinations(status, session);
 	if (!session->process_count) {
 		puts("  processes none");
 		return;
@@ -194,6 +210,21 @@ static void put_process(const struct status *status, const struct status_session
 	       status_took(session, process) ? "true" : "false");
 }
 
+static void put_destinations(const struct status *status, const struct status_session *session)
+{
+	fputs("\"destinations\":[", stdout);
+	for (size_t i = 0; i < session->destination_count; i++) {
+		const struct status_destination *one = &session->destinations[i];
+
+		fputs(i ? ",{" : "{", stdout);
+		put_text(status, "name", one->name);
+		printf("\"signal\":\"%s\",\"sent\":%" PRIu64 ",\"lost\":%" PRIu64
+		       ",\"waiting\":%" PRIu64 ",\"spooled_bytes\":%" PRIu64 "}",
+		       one->signal, one->sent, one->lost, one->waiting, one->spooled_bytes);
+	}
+	fputs("],", stdout);
+}
+
 static void put_session(const struct status *status, const struct status_session *session)
 {
 	printf("%s\n{", status->sessions ? "," : "");
@@ -202,6 +233,7 @@ static void put_session(const struct status *status, const struct status_session
 	       ",\"unsampled\":%" PRIu64 ",\"delivered\":%" PRIu64 ",\"dropped\":%" PRIu64 "},",
 	       session->exporter_pid, session->started_unix_ns, session->read, session->unsampled,
 	       session->delivered, session->dropped);
+	put_destinations(status, session);
 	fputs("\"settings\":{", stdout);
 	put_text(status, "file", session->settings_file);
 	printf("\"generation\":%u,\"since_unix_ns\":%" PRIu64

@@ -27,6 +27,25 @@ static int is_running(uint32_t pid)
 	return pid && process_start_ticks(pid) != 0;
 }
 
+static void read_destinations(const struct segment_exporter *exporter, struct status_session *to)
+{
+	static const char *const signals[] = {"traces", "metrics", "logs"};
+	size_t count = exporter->destination_count;
+
+	to->destination_count = count < SEGMENT_DESTINATIONS ? count : SEGMENT_DESTINATIONS;
+	for (size_t i = 0; i < to->destination_count; i++) {
+		const struct segment_destination *from = &exporter->destinations[i];
+		struct status_destination *one = &to->destinations[i];
+
+		copy_text(one->name, sizeof(one->name), from->name, sizeof(from->name));
+		one->signal = signals[from->signal < 3 ? from->signal : 0];
+		one->sent = from->sent;
+		one->lost = from->lost;
+		one->waiting = from->waiting;
+		one->spooled_bytes = from->spooled_bytes;
+	}
+}
+
 static int read_header(int descriptor, struct status_session *to)
 {
 	struct segment_header header;
@@ -45,6 +64,7 @@ static int read_header(int descriptor, struct status_session *to)
 	to->unsampled = exporter->spans_unsampled;
 	to->delivered = exporter->spans_delivered;
 	to->dropped = exporter->spans_dropped;
+	read_destinations(exporter, to);
 	copy_text(to->settings_file, sizeof(to->settings_file), exporter->settings_file,
 		  sizeof(exporter->settings_file));
 	return 0;

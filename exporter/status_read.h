@@ -17,6 +17,12 @@ struct status_process {
 	uint64_t dropped[DROP_REASONS];
 };
 
+struct status_destination {
+	char name[28];
+	const char *signal;
+	uint64_t sent, lost, waiting, spooled_bytes;
+};
+
 struct status_session {
 	const char *path;
 	uint32_t exporter_pid; /* 0: none runs */
@@ -25,6 +31,8 @@ struct status_session {
 	uint32_t generation;
 	int refused, disabled;
 	char settings_file[SEGMENT_PATH_TEXT];
+	struct status_destination destinations[SEGMENT_DESTINATIONS];
+	size_t destination_count;
 	struct status_process *processes;
 	size_t process_count;
 };

@@ -25,6 +25,7 @@
 #define SEGMENT_CAPTURE_TEXT  544  /* a list of header names with its NUL */
 #define SEGMENT_MASK_TEXT     1600 /* a list of query keys with its NUL */
 #define SEGMENT_PATH_TEXT     256
+#define SEGMENT_DESTINATIONS  8
 #define RING_BYTES            (1u << 20) /* power of two */
 #define RING_ALIGN            64u
 #define SPAN_BYTES            2048u /* one span under construction, fields included */
@@ -37,52 +38,49 @@
 /* Of traces that begin in a process. */
 enum segment_sampler { SAMPLE_ON, SAMPLE_OFF, SAMPLE_RATIO };
 
-enum segment_feature {
-	FEATURE_REQUEST_ID = 1, /* X-Request-ID is made, forwarded and returned */
-	FEATURE_SQL_COMMENTS = 2,
-	FEATURE_CALL_STACKS = 4,
-};
+/* X-Request-ID; the trace context as a comment of statements; stacks of calls that fail. */
+enum segment_feature { FEATURE_REQUEST_ID = 1, FEATURE_SQL_COMMENTS = 2, FEATURE_CALL_STACKS = 4 };
 
 /* Which of the settings below are given; the others are left to each process's environment. */
 enum segment_given {
 	GIVEN_SAMPLER = 1,
 	GIVEN_REQUEST_HEADERS = 2,
 	GIVEN_RESPONSE_HEADERS = 4,
-	GIVEN_MASK = 8,
+	GIVEN_MASK = 8
 };
 
 struct segment_settings {
-	uint32_t given;          /* enum segment_given */
-	uint32_t features_given; /* enum segment_feature */
-	uint32_t features;       /* those of them that are on */
-	uint8_t sampler;         /* enum segment_sampler */
-	uint8_t sample_by_parent;
-	uint8_t reserved[2];
+	uint32_t given;                    /* enum segment_given */
+	uint32_t features_given, features; /* enum segment_feature; those that are on */
+	uint8_t sampler;                   /* enum segment_sampler */
+	uint8_t sample_by_parent, reserved[2];
 	uint64_t sample_threshold; /* keep if the trace's 56 random bits are >= this */
 	/* Names with commas between them, NUL-terminated. */
-	char request_headers[SEGMENT_CAPTURE_TEXT];
-	char response_headers[SEGMENT_CAPTURE_TEXT];
+	char request_headers[SEGMENT_CAPTURE_TEXT], response_headers[SEGMENT_CAPTURE_TEXT];
 	char mask_query[SEGMENT_MASK_TEXT];
+};
+
+struct segment_destination {
+	char name[28];                        /* NUL-terminated, may be cut */
+	_Atomic uint32_t signal;              /* 0: traces, 1: metrics, 2: logs */
+	_Atomic uint64_t sent, lost, waiting; /* spans, data points, log records */
+	_Atomic uint64_t spooled_bytes;
 };
 
 /* The exporter about itself, for `tagalong status`. */
 struct segment_exporter {
-	_Atomic uint64_t started_unix_ns;
-	_Atomic uint64_t reloaded_unix_ns; /* when the settings in force were read */
+	_Atomic uint64_t started_unix_ns, reloaded_unix_ns; /* the latter of the settings */
 	_Atomic uint64_t spans_read, spans_unsampled, spans_delivered, spans_dropped;
 	_Atomic uint32_t refused; /* 1: the settings file has been changed to what can't be used */
-	uint32_t reserved;
+	_Atomic uint32_t destination_count;
+	struct segment_destination destinations[SEGMENT_DESTINATIONS];
 	char settings_file[SEGMENT_PATH_TEXT]; /* "": none */
 };
 
 struct segment_control {               /* written by the exporter, read by shims at any time */
 	_Atomic uint32_t disabled;     /* 1: every shim passes everything through */
 	_Atomic uint32_t exporter_pid; /* 0: none attached now */
-	/*
-	 * Of `settings`: odd while they are being written, 0: they never were. A shim looks at it
-	 * with each request and copies them when it has changed.
-	 */
-	_Atomic uint32_t generation;
+	_Atomic uint32_t generation;   /* of `settings`: odd: being written, 0: never were */
 	uint8_t reserved[52];
 	struct segment_settings settings;
 	struct segment_exporter exporter;

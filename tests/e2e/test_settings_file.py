@@ -217,6 +217,10 @@ def test_check_prints_each_problem_with_its_line(machine):
 def test_status_tells_people(machine, collector, served):
     file, session, port = served
     get(port, "/")
+    collector.wait(1)
+    wait_for(lambda: status(machine, session)["destinations"][0]["sent"] == 1, "status knows what was sent")
+    (traces,) = [one for one in status(machine, session)["destinations"] if one["signal"] == "traces"]
+    assert (traces["lost"], traces["waiting"], traces["spooled_bytes"]) == (0, 0, 0)
     result = machine.run([TAGALONG, "status", "--session", session.segment])
     assert result.returncode == 0
     for part in (f"process {session.process.pid}", str(file.path), "python3", "taken"):
