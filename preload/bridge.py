@@ -24,7 +24,9 @@ for name in set(sys.modules) - known:
 request = contextvars.ContextVar("tagalong")
 born_with = contextvars.ContextVar("tagalong_connection")
 
+expected = set()  # ids of a server's protocols that have no transport yet
 connections = {}  # id of a server's protocol: its Connection
+transports = set()  # of the same, their ids
 adapted = set()  # names of modules that need nothing more
 
 
@@ -54,27 +56,27 @@ def fleeting(word):
 class Connection:
     """A connection of a server: the requests read from it, and the tasks that it was born with."""
 
-    __slots__ = ("open", "waiting", "contexts")
+    __slots__ = ("transport", "reference", "open", "contexts")
 
-    def __init__(self):
+    def __init__(self, transport):
+        self.transport = id(transport)
+        self.reference = 0  # what the library calls it
         self.open = []  # words of requests that are not answered
-        self.waiting = []  # those of them that no adapter has asked for
         self.contexts = []  # of the tasks
 
-    def read(self, reference):
+    def read(self):
         """Takes the requests that were read; returns how many."""
-        self.open = [word for word in self.open if alive(word)]
-        self.waiting = [word for word in self.waiting if alive(word)]
+        if self.open:
+            self.open = [word for word in self.open if alive(word)]
         count = 0
-        while (word := take(reference)) is not None:
+        while (word := take(self.reference)) is not None:
             self.open.append(word)
-            self.waiting.append(word)
             count += 1
         return count
 
-    def received(self, reference, function, protocol, argument):
+    def received(self, function, protocol, argument):
         """A callback of the protocol: what it begins belongs to the one request there is."""
-        count = self.read(reference)
+        count = self.read()
         if not self.contexts:
             return self.call(function, protocol, argument)
         result, woken = self.watched(function, protocol, argument)
@@ -133,17 +135,24 @@ class Connection:
 
     def adopt(self):
         """In the first step of a task that answers the next request in order."""
-        if self.waiting:
-            word = self.waiting.pop(0)
+        word = take(self.reference)
+        if word is not None:
             request.set(word)
             switch(word)
 
 
+answering = ()  # kinds of protocols that have a task a request, which adopts it
+
+
 def made(original):
     def connection_made(self, transport):
-        if id(self) in connections:
+        if id(self) not in expected:
             return original(self, transport)
-        connection = connections[id(self)] = Connection()
+        expected.remove(id(self))
+        connection = connections[id(self)] = Connection(transport)
+        transports.add(connection.transport)
+        if isinstance(self, answering):
+            return original(self, transport)
         token = born_with.set(connection)
         try:
             result, connection.contexts = connection.watched(original, self, transport)
@@ -155,7 +164,9 @@ def made(original):
 
 def lost(original):
     def connection_lost(self, exc):
-        connections.pop(id(self), None)
+        connection = connections.pop(id(self), None)
+        if connection is not None:
+            transports.discard(connection.transport)
         return original(self, exc)
     return connection_lost
 
@@ -163,10 +174,13 @@ def lost(original):
 def received(original):
     def data_received(self, data):
         connection = connections.get(id(self))
-        reference = connection is not None and read_from()
-        if not reference:
-            return original(self, data)
-        return connection.received(reference, original, self, data)
+        if connection is not None:
+            reference = read_from()
+            if reference:
+                connection.reference = reference
+                if not isinstance(self, answering):
+                    return connection.received(original, self, data)
+        return original(self, data)
     return data_received
 
 
@@ -177,6 +191,7 @@ def prepared(protocol):
         replace(kind, "connection_lost", lost)
         replace(kind, "data_received", received)
         replace(kind, "buffer_updated", received)
+        expected.add(id(protocol))
     except TypeError:
         pass
     return protocol
@@ -195,12 +210,16 @@ def answers(connection_of):
 
 
 def adapt_aiohttp(module):
+    global answering
+    answering += (module.RequestHandler,)
     replace(module.RequestHandler, "_handle_request", answers(id))
 
 
 def adapt_uvicorn(module):
     def protocol_of(cycle):
         return id(getattr(cycle.on_response, "__self__", None))
+    global answering
+    answering += tuple(getattr(module, name) for name in ("H11Protocol", "HttpToolsProtocol") if hasattr(module, name))
     replace(module.RequestResponseCycle, "run_asgi", answers(protocol_of))
 
 
@@ -277,10 +296,11 @@ def calls_later(original):
 
 def writes(original):
     def write(self, data):
-        try:
-            sends(self.get_extra_info("socket").fileno(), self.get_write_buffer_size())
-        except (AttributeError, OSError, RuntimeError):
-            pass
+        if id(self) not in transports:
+            try:
+                sends(self.get_extra_info("socket").fileno(), self.get_write_buffer_size())
+            except (AttributeError, OSError, RuntimeError):
+                pass
         return original(self, data)
     return write
 

@@ -35,16 +35,12 @@ struct thread {
 	uint32_t scratch[2]; /* indices of the buffers in use, see scratch.h */
 	void *environment;   /* scratch for exec in a vfork child, freed by the parent */
 	size_t environment_size;
-	/*
-	 * While a call into libpq is under way: the frame of its hook, else 0. Its socket and its
-	 * TLS session are its own business. See thread_inside_libpq and pgcall.h.
-	 */
-	uintptr_t inside_libpq;
-	uintptr_t libpq_base;  /* where that copy of libpq is loaded */
-	uint64_t libpq_begins; /* the exchange of the connection that it makes, 0: none */
-	int libpq_error;       /* of the last connect in it; EINPROGRESS while nothing is known */
-	uint64_t repeat_hash;  /* of the last statement and its context, see call_stack.h */
-	uint32_t repeat_count; /* so many times in a row */
+	uintptr_t inside_libpq; /* the frame of the hook on a call into libpq; see pgcall.h */
+	uintptr_t libpq_base;   /* where that copy of libpq is loaded */
+	uint64_t libpq_begins;  /* the exchange of the connection that it makes, 0: none */
+	int libpq_error;        /* of the last connect in it; EINPROGRESS while nothing is known */
+	uint64_t repeat_hash;   /* of the last statement and its context, see call_stack.h */
+	uint32_t repeat_count;  /* so many times in a row */
 	uint32_t published_epoch; /* process_epoch when `publishes` was decided, see published.h */
 	uint8_t publishes;
 };
@@ -71,8 +67,7 @@ static inline __attribute__((always_inline)) int thread_inside_libpq(void)
 extern uint32_t process_epoch __attribute__((visibility("hidden")));
 
 enum process_mode {
-	MODE_OFF, /* before the constructor, and when anything looks wrong: pass everything through
-		   */
+	MODE_OFF, /* before the constructor, and when anything looks wrong: all is passed on */
 	MODE_ON,
 };
 
