@@ -45,7 +45,9 @@ int spool_files_open(int directory, uint64_t number, int flags)
 
 	name_of(name, number);
 	descriptor = openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return descriptor < 0 ? -errno : descriptor;
+	if (descriptor < 0)
+		return -errno;
+	return descriptor;
 }
 
 void spool_files_remove(int directory, uint64_t number)
@@ -69,6 +71,7 @@ int spool_files_list(int directory, int (*tell)(void *context, uint64_t number),
 			close(copy);
 		return result;
 	}
+	/* cppcheck-suppress readdirCalled ; no other thread has this stream */
 	while (result == 0 && (entry = readdir(list))) {
 		unsigned long long number;
 		int size = 0;

@@ -1,11 +1,12 @@
 # test_delivery.py - every protocol, TLS, compression, proxies and several destinations, at real collectors.
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
 from tagalong_e2e.destination import Destination, Exporter, Relay
-from tagalong_e2e.machine import free_port, listens, wait_for
+from tagalong_e2e.machine import LIBRARY, free_port, listens, wait_for
 from tagalong_e2e.tls import Certificates
 
 NAMES = [f"call-{number}" for number in range(5)]
@@ -310,7 +311,7 @@ def spooled(machine):
 def in_order(taken, parts):
     """All of them once, and each program's in their order: programs have rings of their own."""
     assert sorted(taken) == sorted(name for part in parts for name in part)
-    return all([name for name in taken if name in part] == part for part in parts)
+    return all([name for name in taken if name in set_of] == part for part, set_of in zip(parts, map(set, parts)))
 
 
 def test_spool_is_replayed_when_the_collector_comes_back(machine, peer):
@@ -360,3 +361,63 @@ def test_spool_that_cant_be_written(machine, peer):
     destination = Destination(machine, "http", "destination", port)
     assert in_order(destination.wait(60), parts)
     exporter.end()
+
+
+@pytest.fixture
+def small_disk(machine):
+    """A file system of 128 KiB where the spool is."""
+    place = machine.directory / "spool"
+    place.mkdir()
+    done = machine.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", place])
+    if done.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {done.stderr}")
+    yield place
+    machine.run(["umount", "-l", place])
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_disk_that_takes_nothing_more(machine, peer, small_disk, how):
+    """What is spooled stays, the rest waits where it did without a spool; nothing is lost."""
+    port, parts = free_port(), [[f"{part}{number}-{'x' * 1000}" for number in range(60)] for part in "ab"]
+    exporter = Exporter(machine, spooling(machine, port, OTEL_BSP_EXPORT_TIMEOUT=0))
+    exporter.call(peer, *parts[0][:20])
+    wait_for(lambda: spooled(machine) > 0, "the spool is written")
+    if how == "read-only":
+        # A file that is open for writing would be in the way.
+        machine.stop(exporter.process)
+        assert machine.run(["mount", "-o", "remount,ro", small_disk]).returncode == 0
+        exporter.begin()
+    exporter.call(peer, *parts[0][20:])
+    exporter.call(peer, *parts[1])
+    wait_for(lambda: "spool: otlp: can't be written: " in exporter.log, "the failure is told")
+    destination = Destination(machine, "http", "destination", port)
+    taken = destination.wait(120)
+    assert in_order(taken, [parts[0][:20], parts[0][20:], parts[1]])
+    assert "dropped" not in exporter.end()
+
+
+def resident(process):
+    """Of the exporter, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+@pytest.mark.long
+def test_long_outage_costs_no_memory_and_no_span(machine, peer):
+    port, count = free_port(), 40000
+    exporter = Exporter(machine, {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+                                  "TAGALONG_SPOOL": machine.directory / "spool"})
+    env = {"LD_PRELOAD": LIBRARY, "TAGALONG_SESSION": exporter.segment}
+    sizes = []
+    for part in range(4):
+        done = machine.run(["curl", "-sS", "-o", "/dev/null", f"{peer.url}/n[{part * 10000}-{part * 10000 + 9999}]"],
+                           env=env, timeout=120)
+        assert done.returncode == 0, done.stderr
+        sizes.append(resident(exporter.process))
+    assert spooled(machine) > count * 200
+    destination = Destination(machine, "http", "destination", port)
+    names = [f"n{number}" for number in range(count)]
+    taken = destination.wait(count, 120)
+    assert in_order(taken, [names[part * 10000:part * 10000 + 10000] for part in range(4)])
+    assert sizes[-1] < sizes[0] + 8, sizes
+    assert "dropped" not in exporter.end()
