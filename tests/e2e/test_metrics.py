@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -274,7 +275,11 @@ def test_prometheus_stores_series_and_exemplars(machine, collector):
             return json.load(answer)["data"]
 
     def value():
-        result = query("query", query='sum(http_server_request_duration_seconds_count{job="shop"})')["result"]
+        try:
+            result = query("query", query='sum(http_server_request_duration_seconds_count{job="shop"})')["result"]
+        except urllib.error.HTTPError as error:
+            assert error.code == 503  # it listens before it can answer
+            return None
         return result and result[0]["value"][1]
 
     assert wait_for(value, "the series", 20) == "12"
