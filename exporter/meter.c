@@ -8,8 +8,11 @@
 #include "exporter/measure.h"
 #include "exporter/meter_settings.h"
 #include "exporter/otlp_metrics.h"
+#include "exporter/process_metrics.h"
 #include "exporter/prometheus.h"
 #include "exporter/self_metrics.h"
+
+#define LOOK_MS 2000 /* a process that ends has been looked at so long ago at most */
 
 struct meter {
 	struct meter_options options;
@@ -17,8 +20,10 @@ struct meter {
 	struct metrics *metrics;
 	struct measure *measure;
 	struct self_metrics *self;
+	struct process_metrics *processes;
 	struct prometheus *prometheus; /* NULL: none */
 	uv_timer_t timer;
+	uv_timer_t look; /* at the processes */
 	int is_finished;
 };
 
@@ -48,6 +53,13 @@ static void on_time(uv_timer_t *timer)
 		push(meter);
 }
 
+static void on_look(uv_timer_t *timer)
+{
+	struct meter *meter = timer->data;
+
+	process_metrics_look(meter->processes);
+}
+
 /* ---- start and end ----------------------------------------------------------------------------
  */
 
@@ -67,13 +79,15 @@ static int start(struct meter *meter)
 	meter->measure = measure_new(meter->metrics, options->settings, options->drain);
 	meter->self = self_metrics_new(meter->metrics, options->drain, options->deliver,
 				       options->drops, options->tail);
-	return meter->measure && meter->self ? 0 : -1;
+	meter->processes = process_metrics_new(meter->metrics, options->drain, "/proc");
+	return meter->measure && meter->self && meter->processes ? 0 : -1;
 }
 
 static void free_all(struct meter *meter)
 {
 	measure_free(meter->measure);
 	self_metrics_free(meter->self);
+	process_metrics_free(meter->processes);
 	metrics_free(meter->metrics);
 	free(meter);
 }
@@ -105,6 +119,9 @@ struct meter *meter_new(const struct meter_options *options)
 	meter->timer.data = meter;
 	uv_timer_start(&meter->timer, on_time, meter->settings.interval_ms,
 		       meter->settings.interval_ms);
+	uv_timer_init(options->loop, &meter->look);
+	meter->look.data = meter;
+	uv_timer_start(&meter->look, on_look, LOOK_MS, LOOK_MS);
 	options->drain->measure = meter->measure;
 	return meter;
 }
@@ -128,6 +145,7 @@ void meter_finish(struct meter *meter)
 		push(meter);
 }
 
+/* After the other one, which is closed before it. */
 static void on_closed(uv_handle_t *handle)
 {
 	free_all(handle->data);
@@ -139,5 +157,6 @@ void meter_close(struct meter *meter)
 		return;
 	meter->options.drain->measure = NULL;
 	prometheus_close(meter->prometheus);
+	uv_close((uv_handle_t *)&meter->look, NULL);
 	uv_close((uv_handle_t *)&meter->timer, on_closed);
 }

@@ -13,7 +13,7 @@
 	}
 #define QUANTILE(q, by, metric, matchers)                                                          \
 	"histogram_quantile(" q ", sum by (le" by ") (rate(" metric "_bucket" matchers "[$rate]))" \
-										       ")"
+	")"
 
 static const struct panel services[] = {
 	{
@@ -208,10 +208,130 @@ static const struct panel dependencies[] = {
 	},
 };
 
+static const struct panel processes[] = {
+	{
+		.title = "CPU",
+		.type = "timeseries",
+		.unit = "percentunit",
+		.width = 8,
+		.queries = {{"sum by (job, instance) (rate(process_cpu_time_seconds_total" OF_JOB
+			     "[$rate]))",
+			     "{{job}} {{instance}}"}},
+	},
+	{
+		.title = "Memory",
+		.type = "timeseries",
+		.unit = "bytes",
+		.width = 8,
+		.queries = {{"process_memory_usage_bytes" OF_JOB, "{{job}} {{instance}}"}},
+	},
+	{
+		.title = "Open descriptors",
+		.type = "timeseries",
+		.unit = "short",
+		.width = 8,
+		.queries = {{"process_unix_file_descriptor_count" OF_JOB, "{{job}} {{instance}}"}},
+	},
+	{
+		.title = "Context switches",
+		.type = "timeseries",
+		.unit = "ops",
+		.description = "Involuntary ones: the threads want more CPU than there is.",
+		.width = 8,
+		.queries = {{"sum by (job, process_context_switch_type) "
+			     "(rate(process_context_switches_total" OF_JOB "[$rate]))",
+			     "{{job}} {{process_context_switch_type}}"}},
+	},
+	{
+		.title = "Network",
+		.type = "timeseries",
+		.unit = "Bps",
+		.description = "On connections whose protocol is recognised.",
+		.width = 8,
+		.queries = {{"sum by (job, network_io_direction) "
+			     "(rate(process_network_io_bytes_total" OF_JOB "[$rate]))",
+			     "{{job}} {{network_io_direction}}"}},
+	},
+	{
+		.title = "Disk",
+		.type = "timeseries",
+		.unit = "Bps",
+		.width = 8,
+		.queries =
+			{{"sum by (job, disk_io_direction) (rate(process_disk_io_bytes_total" OF_JOB
+			  "[$rate]))",
+			  "{{job}} {{disk_io_direction}}"}},
+	},
+};
+
+static const struct panel tagalong[] = {
+	{
+		.title = "Spans read",
+		.type = "timeseries",
+		.unit = "ops",
+		.width = 8,
+		.queries = {{"sum by (instance) (rate(tagalong_spans_read_total[$rate]))",
+			     "{{instance}}"}},
+	},
+	{
+		.title = "Lost, by reason",
+		.type = "timeseries",
+		.unit = "ops",
+		.width = 8,
+		.queries = {{"sum by (reason) (rate(tagalong_drops_total[$rate])) > 0",
+			     "{{reason}}"}},
+	},
+	{
+		.title = "Traced processes",
+		.type = "timeseries",
+		.unit = "short",
+		.width = 8,
+		.queries = {{"tagalong_processes", "{{instance}}"}},
+	},
+	{
+		.title = "Exported",
+		.type = "timeseries",
+		.unit = "ops",
+		.width = 12,
+		.queries = {{"sum by (destination, signal, outcome) "
+			     "(rate(tagalong_export_items_total[$rate]))",
+			     "{{destination}} {{signal}} {{outcome}}"}},
+	},
+	{
+		.title = "Waiting",
+		.type = "timeseries",
+		.unit = "short",
+		.width = 12,
+		.queries = {{"sum by (destination, signal) (tagalong_queue_items)",
+			     "{{destination}} {{signal}} in memory"},
+			    {"sum by (destination, signal) (tagalong_spool_items)",
+			     "{{destination}} {{signal}} on disk"}},
+	},
+	{
+		.title = "CPU of the exporter",
+		.type = "timeseries",
+		.unit = "percentunit",
+		.width = 12,
+		.queries = {{"rate(tagalong_exporter_cpu_time_seconds_total[$rate])",
+			     "{{instance}}"}},
+	},
+	{
+		.title = "Memory of the exporter",
+		.type = "timeseries",
+		.unit = "bytes",
+		.width = 12,
+		.queries = {{"tagalong_exporter_memory_usage_bytes", "{{instance}}"}},
+	},
+};
+
 const struct dashboard dashboards[] = {
 	{"services", "Services", "tagalong-services", services,
 	 sizeof(services) / sizeof(services[0])},
 	{"dependencies", "Dependencies of services", "tagalong-dependencies", dependencies,
 	 sizeof(dependencies) / sizeof(dependencies[0])},
+	{"processes", "Traced processes", "tagalong-processes", processes,
+	 sizeof(processes) / sizeof(processes[0])},
+	{"tagalong", "tagalong itself", "tagalong-itself", tagalong,
+	 sizeof(tagalong) / sizeof(tagalong[0])},
 };
 const size_t dashboard_count = sizeof(dashboards) / sizeof(dashboards[0]);

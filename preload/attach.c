@@ -70,6 +70,14 @@ void attach_count_redaction(enum redaction rule, unsigned times)
 					  memory_order_relaxed);
 }
 
+void attach_count_bytes(int sent, uint64_t size)
+{
+	if (slot)
+		atomic_fetch_add_explicit(sent ? &slot->counters.sent_bytes
+					       : &slot->counters.received_bytes,
+					  size, memory_order_relaxed);
+}
+
 struct inflight *attach_inflight_get(uint32_t *index)
 {
 	if (!slot)

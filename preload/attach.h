@@ -33,6 +33,9 @@ void attach_count(enum drop_reason reason);
 void attach_count_connection(void);
 void attach_count_redaction(enum redaction rule, unsigned times);
 
+/* Bytes that the program received (`sent` 0) or sent on a connection that is understood. */
+void attach_count_bytes(int sent, uint64_t size);
+
 /* Takes and returns an entry of the table of requests in flight; NULL: none free, or no slot. */
 struct inflight *attach_inflight_get(uint32_t *index);
 void attach_inflight_put(uint32_t index);

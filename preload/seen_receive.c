@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "preload/attach.h"
 #include "preload/conn.h"
 #include "preload/context.h"
 #include "preload/exchange.h"
@@ -60,6 +61,8 @@ static void seen(int fd, ssize_t size, const struct iovec *iov, size_t count, in
 		return;
 	conn = fd_lock(fd);
 	if (conn) {
+		if (size > 0)
+			attach_count_bytes(0, (uint64_t)size);
 		if (size > 0 && !iov)
 			stream_skip(conn, STREAM_IN, (uint64_t)size);
 		else if (size > 0)

@@ -89,6 +89,8 @@ static void account(struct thread *self, struct conn *conn, const struct sending
 	if (conn->role == ROLE_OPAQUE)
 		return;
 	conn->inserted = inserted;
+	if (result > 0)
+		attach_count_bytes(1, (uint64_t)result);
 	if (result > 0 && plan && plan->parsed && (size_t)result >= plan->head.size)
 		stream_sent_head(self, conn, call->fd, &plan->head, call->iov, call->count,
 				 (size_t)result);
@@ -354,6 +356,8 @@ static void skipped(int fd, enum stream_way way, ssize_t size)
 		return;
 	conn = fd_lock(fd);
 	if (conn) {
+		if (size > 0)
+			attach_count_bytes(way == STREAM_OUT, (uint64_t)size);
 		if (size > 0)
 			stream_skip(conn, way, (uint64_t)size);
 		else if (size == 0 && way == STREAM_IN)

@@ -158,7 +158,8 @@ struct slot_counters {
 	_Atomic uint64_t dropped[DROP_REASONS]; /* by enum drop_reason */
 	_Atomic uint64_t connections;           /* descriptors that were recognised as HTTP */
 	_Atomic uint64_t redacted[REDACTIONS];  /* by enum redaction, but for query keys */
-	uint64_t reserved[2];
+	_Atomic uint64_t received_bytes;        /* on those whose protocol is recognised */
+	_Atomic uint64_t sent_bytes;            /* what the program sent, without our own */
 };
 
 /*
