@@ -27,14 +27,19 @@ struct meter {
 	int is_finished;
 };
 
-static void push(struct meter *meter)
+static uint64_t now_unix_ns(void)
 {
-	struct payload *payload;
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (otlp_metrics(meter->metrics, (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,
-			 &payload) != 0) {
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void push(struct meter *meter)
+{
+	struct payload *payload;
+
+	if (otlp_metrics(meter->metrics, now_unix_ns(), &payload) != 0) {
 		log_line(LOG_ERROR, "metrics", "no memory, one push is left out");
 		return;
 	}
@@ -45,12 +50,23 @@ static void push(struct meter *meter)
 	payload_put(payload);
 }
 
+/* Destinations come and go with the settings file. */
+static int has_push(const struct meter *meter)
+{
+	return deliver_takes(meter->options.deliver, SIGNAL_METRICS);
+}
+
 static void on_time(uv_timer_t *timer)
 {
 	struct meter *meter = timer->data;
 
-	if (!meter->is_finished && deliver_takes(meter->options.deliver, SIGNAL_METRICS))
+	if (meter->is_finished)
+		return;
+	metrics_set_readers(meter->metrics, has_push(meter), meter->prometheus != NULL);
+	if (has_push(meter))
 		push(meter);
+	else
+		metrics_expire(meter->metrics, now_unix_ns());
 }
 
 static void on_look(uv_timer_t *timer)
@@ -100,7 +116,7 @@ struct meter *meter_new(const struct meter_options *options)
 		return NULL;
 	meter->options = *options;
 	meter_settings_read(&meter->settings);
-	meter->settings.options.has_push = deliver_takes(options->deliver, SIGNAL_METRICS);
+	meter->settings.options.has_push = has_push(meter);
 	meter->settings.options.has_pull = wants_prometheus(meter);
 	if (!meter->settings.options.has_push && !meter->settings.options.has_pull) {
 		free(meter);
@@ -141,7 +157,7 @@ void meter_finish(struct meter *meter)
 	if (!meter || meter->is_finished)
 		return;
 	meter->is_finished = 1;
-	if (deliver_takes(meter->options.deliver, SIGNAL_METRICS))
+	if (has_push(meter))
 		push(meter);
 }
 

@@ -73,6 +73,12 @@ const struct metrics_options *metrics_options(const struct metrics *metrics)
 	return &metrics->options;
 }
 
+void metrics_set_readers(struct metrics *metrics, int has_push, int has_pull)
+{
+	metrics->options.has_push = has_push;
+	metrics->options.has_pull = has_pull;
+}
+
 uint64_t metrics_generation(const struct metrics *metrics)
 {
 	return metrics->generation;

@@ -76,7 +76,7 @@ struct metric *metric_define(struct metrics *metrics, const struct metric_defini
 struct series *metric_series(struct metric *metric, struct resource *resource,
 			     const struct attribute *attributes, size_t count);
 
-/* Changes when series are forgotten, which is at the end of a collection only. */
+/* Changes when series are forgotten: at the end of a collection, or in metrics_expire. */
 uint64_t metrics_generation(const struct metrics *metrics);
 
 void series_add(struct series *series, double value); /* counter, up-down counter */
@@ -99,6 +99,12 @@ void metric_clear(struct metric *metric);
 
 /* The resource has come to its end: its series are forgotten once all readers have seen them. */
 void metrics_end(struct metrics *metrics, const struct resource *resource);
+
+/* Who reads may change: nothing waits for those who don't any more. */
+void metrics_set_readers(struct metrics *metrics, int has_push, int has_pull);
+
+/* Forgets what is idle or ended, as a collection does; for the time when there is none. */
+void metrics_expire(struct metrics *metrics, uint64_t now_unix_ns);
 
 /* Called at the beginning of each collection, to set what is_observed. 0, or -ENOMEM. */
 typedef void (*metrics_observer)(void *context);

@@ -148,12 +148,14 @@ static void tell_by_metric(const struct collection *collection)
 
 static int is_over(const struct series *series, uint64_t now_unix_ns)
 {
-	uint64_t expiry_ns = series->group->metric->metrics->options.expiry_ns;
+	const struct metrics *metrics = series->group->metric->metrics;
+	uint64_t expiry_ns = metrics->options.expiry_ns;
+	unsigned unseen = series->unseen & metrics_readers(metrics);
 
-	if (series->ended && !series->unseen)
+	if (series->ended && !unseen)
 		return 1;
 	/* A push comes by itself, so it is waited for. */
-	if (series->unseen & 1u << READER_PUSH)
+	if (unseen & 1u << READER_PUSH)
 		return 0;
 	return expiry_ns && now_unix_ns >= series->used_unix_ns &&
 	       now_unix_ns - series->used_unix_ns >= expiry_ns;
@@ -257,6 +259,13 @@ void metrics_collect(struct metrics *metrics, enum metrics_reader reader, uint64
 		tell_by_metric(&collection);
 	if (reader == READER_PUSH)
 		metrics->pushed_unix_ns = now_unix_ns;
+	each_group(metrics, now_unix_ns, forget_over);
+	forget_owners(metrics);
+}
+
+void metrics_expire(struct metrics *metrics, uint64_t now_unix_ns)
+{
+	each_group(metrics, now_unix_ns, note_use);
 	each_group(metrics, now_unix_ns, forget_over);
 	forget_owners(metrics);
 }

@@ -1,20 +1,17 @@
-/* test_metrics.c - instruments, series, limits, expiry, temporality, exemplars. */
+/* test_metrics.c - instruments, series, limits, expiry, exemplars. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 // clang-format off
 #include <cmocka.h>
 // clang-format on
 
 #include "exporter/log.h"
 #include "exporter/metrics_collect.h"
-
-#define SECOND   1000000000ull
-#define TOLD_MAX 64
+#include "tests/unit/metrics_told.h"
 
 static const double bounds[] = {0.1, 1, 10};
 
@@ -34,13 +31,6 @@ static const struct metric_definition duration = {
 	.bounds = bounds,
 };
 
-static const struct metric_definition size = {
-	.name = "test.size",
-	.unit = "By",
-	.kind = METRIC_HISTOGRAM,
-	.is_exponential = 1,
-};
-
 static const struct metric_definition level = {
 	.name = "test.level",
 	.unit = "1",
@@ -48,61 +38,6 @@ static const struct metric_definition level = {
 	.is_integer = 1,
 	.is_observed = 1,
 };
-
-/* What was told: points, and what they only lend. */
-struct told {
-	size_t count;
-	struct metric_point at[TOLD_MAX];
-	uint64_t buckets[TOLD_MAX][4];
-	struct exponential exponential[TOLD_MAX];
-	char key[TOLD_MAX][64];
-};
-
-static void keep(void *context, const struct metric_point *point)
-{
-	struct told *told = context;
-	size_t i = told->count++;
-
-	assert_true(i < TOLD_MAX);
-	told->at[i] = *point;
-	if (point->buckets)
-		memcpy(told->buckets[i], point->buckets, sizeof(told->buckets[i]));
-	if (point->exponential)
-		told->exponential[i] = *point->exponential;
-	if (point->attribute_count)
-		snprintf(told->key[i], sizeof(told->key[i]), "%s", point->attributes[0].key);
-}
-
-static struct told told;
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
-static void collect_at(struct metrics *metrics, enum metrics_reader reader, uint64_t at)
-{
-	memset(&told, 0, sizeof(told));
-	metrics_collect(metrics, reader, at, keep, &told);
-}
-
-static void collect(struct metrics *metrics, enum metrics_reader reader)
-{
-	collect_at(metrics, reader, now_ns());
-}
-
-static struct metrics *with(struct metrics_options options)
-{
-	struct metrics *metrics;
-
-	options.has_push = options.has_pull = 1;
-	metrics = metrics_new(&options);
-	assert_non_null(metrics);
-	return metrics;
-}
 
 static struct attribute text(const char *key, const char *value)
 {
@@ -322,79 +257,22 @@ static void an_ended_resource_is_kept_until_all_have_seen_it(void **state)
 	metrics_free(metrics);
 }
 
-static void delta_tells_what_is_new_and_pull_stays_cumulative(void **state)
+static void nothing_waits_for_a_reader_that_is_gone(void **state)
 {
-	struct metrics *metrics = with((struct metrics_options){.temporality = TEMPORALITY_DELTA});
-	struct series *series = metric_series(metric_define(metrics, &duration), NULL, NULL, 0);
-	struct series *sum = metric_series(metric_define(metrics, &counter), NULL, NULL, 0);
-	struct series *open = metric_series(metric_define(metrics, &level), NULL, NULL, 0);
-	uint64_t first;
+	struct metrics *metrics = with((struct metrics_options){.expiry_ns = 10 * SECOND});
+	struct metric *metric = metric_define(metrics, &counter);
+	uint64_t start = now_ns();
 
 	(void)state;
-	series_record(series, 5, NULL);
-	series_add(sum, 3);
-	series_set(open, 4);
-	collect(metrics, READER_PUSH);
-	assert_int_equal(told.count, 3);
-	first = told.at[0].time_unix_ns;
-	series_record(series, 0.5, NULL);
-	series_record(series, 0.6, NULL);
-	series_set(open, 4);
-	collect(metrics, READER_PUSH);
-	assert_int_equal(told.count, 2);
-	assert_true(told.at[0].is_delta);
-	assert_int_equal(told.at[0].start_unix_ns, first);
-	assert_int_equal(told.at[0].count, 2);
-	assert_int_equal(told.buckets[0][1], 2);
-	assert_int_equal(told.buckets[0][2], 0);
-	assert_true(told.at[0].max == 0.6);
-	assert_true(fabs(told.at[0].sum - 1.1) < 1e-9);
-	assert_false(told.at[1].is_delta);
-	assert_true(told.at[1].value == 4);
-	collect(metrics, READER_PULL);
-	assert_int_equal(told.count, 3);
-	assert_int_equal(told.at[0].count, 3);
-	assert_false(told.at[0].is_delta);
-	metrics_free(metrics);
-}
-
-static void low_memory_keeps_what_is_observed_cumulative(void **state)
-{
-	struct metrics *metrics =
-		with((struct metrics_options){.temporality = TEMPORALITY_LOW_MEMORY});
-	struct metric_definition observed = counter;
-
-	(void)state;
-	observed.name = "test.observed";
-	observed.is_observed = 1;
-	series_add(metric_series(metric_define(metrics, &counter), NULL, NULL, 0), 1);
-	series_set(metric_series(metric_define(metrics, &observed), NULL, NULL, 0), 1);
-	collect(metrics, READER_PUSH);
-	assert_int_equal(told.count, 2);
-	assert_true(told.at[0].is_delta);
-	assert_false(told.at[1].is_delta);
-	metrics_free(metrics);
-}
-
-static void delta_of_an_exponential_histogram_survives_a_change_of_scale(void **state)
-{
-	struct metrics *metrics = with((struct metrics_options){.temporality = TEMPORALITY_DELTA});
-	struct series *series = metric_series(metric_define(metrics, &size), NULL, NULL, 0);
-	uint64_t total = 0;
-
-	(void)state;
-	for (int i = 0; i < 100; i++)
-		series_record(series, 1 + i * 1e-6, NULL);
-	collect(metrics, READER_PUSH);
-	series_record(series, 1e9, NULL);
-	series_record(series, 1e-9, NULL);
-	series_record(series, 0, NULL);
-	collect(metrics, READER_PUSH);
-	assert_int_equal(told.at[0].count, 3);
-	assert_int_equal(told.exponential[0].zero_count, 1);
-	for (uint32_t i = 0; i < told.exponential[0].size; i++)
-		total += told.exponential[0].counts[i];
-	assert_int_equal(total, 2);
+	series_add(series_numbered(metric, 1), 1);
+	metrics_expire(metrics, start);
+	metrics_expire(metrics, start + 60 * SECOND);
+	collect_at(metrics, READER_PULL, start + 60 * SECOND);
+	assert_int_equal(told.count, 1);
+	metrics_set_readers(metrics, 0, 1);
+	metrics_expire(metrics, start + 60 * SECOND);
+	collect_at(metrics, READER_PULL, start + 60 * SECOND);
+	assert_int_equal(told.count, 0);
 	metrics_free(metrics);
 }
 
@@ -452,25 +330,6 @@ static void what_is_observed_is_read_at_the_collection(void **state)
 	metrics_free(metrics);
 }
 
-static void kernels_histograms_are_merged_exactly(void **state)
-{
-	struct metrics *metrics = with((struct metrics_options){0});
-	struct series *series = metric_series(metric_define(metrics, &size), NULL, NULL, 0);
-	static const uint64_t counts[] = {0, 3, 0, 5};
-
-	(void)state;
-	series_merge_log2(series, counts, 4, 8, 600);
-	collect(metrics, READER_PULL);
-	assert_int_equal(told.at[0].count, 8);
-	assert_int_equal(told.exponential[0].scale, 0);
-	assert_int_equal(told.exponential[0].offset, 4);
-	assert_int_equal(told.exponential[0].counts[0], 3);
-	assert_int_equal(told.exponential[0].counts[2], 5);
-	assert_true(told.at[0].sum == 600);
-	assert_false(told.at[0].has_range);
-	metrics_free(metrics);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,12 +342,9 @@ int main(void)
 		cmocka_unit_test(an_idle_series_is_forgotten_and_starts_anew),
 		cmocka_unit_test(what_was_not_pushed_is_not_forgotten),
 		cmocka_unit_test(an_ended_resource_is_kept_until_all_have_seen_it),
-		cmocka_unit_test(delta_tells_what_is_new_and_pull_stays_cumulative),
-		cmocka_unit_test(low_memory_keeps_what_is_observed_cumulative),
-		cmocka_unit_test(delta_of_an_exponential_histogram_survives_a_change_of_scale),
+		cmocka_unit_test(nothing_waits_for_a_reader_that_is_gone),
 		cmocka_unit_test(exemplars_are_the_latest_of_their_bucket),
 		cmocka_unit_test(what_is_observed_is_read_at_the_collection),
-		cmocka_unit_test(kernels_histograms_are_merged_exactly),
 	};
 
 	log_set_level(LOG_ERROR);
