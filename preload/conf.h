@@ -23,6 +23,7 @@ struct conf {
 	uint8_t extract[3];   /* the same, one by one in the order of the list, 0: end */
 	uint8_t no_telemetry; /* OTEL_SDK_DISABLED: headers are still passed on */
 	uint8_t node_bridge;  /* TAGALONG_NODE_BRIDGE */
+	uint8_t is_node;      /* no setting: this is Node.js, see node.h */
 	uint8_t publish;      /* TAGALONG_PUBLISH_CONTEXT */
 	uint8_t cpu_time;     /* TAGALONG_CPU_TIME */
 	uint8_t log;          /* TAGALONG_LOG */

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "preload/conf.h"
 #include "preload/published.h"
 #include "preload/runtime.h"
 #include "preload/runtime_take.h"
@@ -104,7 +105,10 @@ uint8_t context_link(const struct thread *self)
 {
 	if (self->runtime)
 		return SPAN_LINK_CONTEXT;
-	if (self->link < SPAN_LINK_GUESSES && self->waits == THREAD_LOOPS && !calls_directly(self))
+	/* Node's timers run where its handlers ran, in frames that need not touch what those left.
+	 */
+	if (self->link < SPAN_LINK_GUESSES && self->waits == THREAD_LOOPS &&
+	    (conf.is_node || !calls_directly(self)))
 		return SPAN_LINK_GUESS_TURN;
 	return self->link;
 }

@@ -115,6 +115,7 @@ void node_require(char **argv, char **envp)
 
 void node_begin(char **argv, char **envp)
 {
-	if (conf.node_bridge && is_node())
+	conf.is_node = (uint8_t)is_node();
+	if (conf.node_bridge && conf.is_node)
 		node_require(argv, envp);
 }

@@ -8,7 +8,10 @@
  * Node.js starts as it does without us.
  */
 
-/* By the constructor, with main's arguments, after conf_init. May replace `environ`. */
+/*
+ * By the constructor, with main's arguments, after conf_init. May replace `environ`. Threads of
+ * Node.js that the script does not answer for have guesses at best.
+ */
 void node_begin(char **argv, char **envp);
 
 /* As above, in a process that is Node.js. */

@@ -262,8 +262,10 @@ def test_without_the_bridge_the_rules_answer(machine, collector):
     program = Program(machine, collector, env={"TAGALONG_NODE_BRIDGE": "0"})
     program.ask(["agent"])
     spans = program.spans(EACH * 3)
-    right, _ = links(spans)
+    right, others = links(spans)
     assert sum(right.values()) < EACH * 3
+    # What has a parent that is another's says so.
+    assert all(guess for _, parent, guess in others if parent)
 
 
 # What the program's own classes see of calls that look like those of a database's.
