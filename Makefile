@@ -202,8 +202,8 @@ $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	@echo "  TEST    $<"
 	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
 
-# This one measures the exporter from within.
-$(O)/tests/bench/stages: tests/bench/stages.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
+# These use the exporter from within, or write as a process does.
+$(O)/tests/bench/stages $(O)/tests/bench/flood: $(O)/tests/bench/%: tests/bench/%.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
 	@mkdir -p $(@D)
 	@echo "  TEST    $<"
 	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $(filter %.c %.a,$^) $(EXPORTER_LIBS)

@@ -1,6 +1,6 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, stages, accuracy, routes, ebpf; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, tail, stages, accuracy, routes, ebpf; all by default
 import os
 import re
 import signal
@@ -17,6 +17,7 @@ import ebpf  # noqa: E402
 import node  # noqa: E402
 import sink  # noqa: E402
 import stores  # noqa: E402
+import tail  # noqa: E402
 from tagalong_e2e import machine, programs  # noqa: E402
 from tagalong_e2e.driver import drive  # noqa: E402
 from tagalong_e2e.kinds import make_requests  # noqa: E402
@@ -224,6 +225,10 @@ def measure_node():
     node.measure(start_sink, row)
 
 
+def measure_tail():
+    tail.measure(start_sink, row)
+
+
 def measure_accuracy():
     """Every runtime, its kinds mixed, and the language agent of Node.js for comparison."""
     suite = Path(__file__).parents[1] / "accuracy" / "accuracy.py"
@@ -243,9 +248,9 @@ def measure_stages():
 
 
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "stages", "accuracy", "routes", "ebpf"]
+    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "tail", "stages", "accuracy", "routes", "ebpf"]
     print("Measuring, bare and traced in turns:", flush=True)
-    for part in ("nginx", "starts", "callgrind", "stores", "node"):
+    for part in ("nginx", "starts", "callgrind", "stores", "node", "tail"):
         if part in parts:
             globals()[f"measure_{part}"]()
     if ROWS:
