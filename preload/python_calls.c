@@ -6,7 +6,6 @@
 #include "preload/context.h"
 #include "preload/cpython.h"
 #include "preload/exchange.h"
-#include "preload/fd.h"
 #include "preload/python.h"
 #include "preload/runtime.h"
 #include "preload/runtime_take.h"
@@ -334,33 +333,14 @@ static struct py_object *take(struct py_object *self, struct py_object *const *a
 	return found ? bytes_of(&taken) : none();
 }
 
-/*
- * sends(descriptor, is_pending): what is written to it now goes out later, outside of any context.
- * If bytes of another request still wait there, whose the next head is can't be told.
- */
+/* sends(descriptor, is_pending): see runtime_sends. */
 static struct py_object *sends(struct py_object *self, struct py_object *const *arguments,
 			       ssize_t count)
 {
-	const struct runtime_context *managed = runtime_current();
-	long fd = count == 2 ? cpython.PyLong_AsLong(arguments[0]) : -1;
-	long pending = count == 2 ? cpython.PyLong_AsLong(arguments[1]) : 0;
-	struct thread *thread = thread_enter();
-	struct conn *conn;
-
 	(void)self;
-	conn = thread && managed && fd >= 0 && !fd_ignored((int)fd) ? fd_lock((int)fd) : NULL;
-	if (conn) {
-		int same = conn->sender.reference == managed->reference;
-
-		if (!pending || same)
-			conn->sender = *managed;
-		else
-			memset(&conn->sender, 0, sizeof(conn->sender));
-		conn->has_sender = 1;
-		conn_unlock(conn);
-	}
-	if (thread)
-		thread_leave(thread);
+	if (count == 2)
+		runtime_sends((int)cpython.PyLong_AsLong(arguments[0]),
+			      (int)cpython.PyLong_AsLong(arguments[1]));
 	return none();
 }
 

@@ -31,7 +31,7 @@ void runtime_switch(const struct runtime_context *context)
 {
 	if (!thread_self.runtime)
 		return;
-	published_set(&thread_self, context && context->reference ? &context->own : NULL);
+	published_set(&thread_self, runtime_lasts(context) ? &context->own : NULL);
 	if (context)
 		*thread_self.runtime = *context;
 	else
@@ -106,9 +106,28 @@ void runtime_reading_switches(int switches)
 void runtime_read(uint64_t reference)
 {
 	const struct exchange *exchange = exchange_of(reference);
+	struct runtime_context read;
 
 	if (exchange)
-		fill(thread_self.runtime, exchange);
-	else
-		runtime_switch(NULL);
+		fill(&read, exchange);
+	runtime_switch(exchange ? &read : NULL);
+}
+
+void runtime_sends(int descriptor, int is_pending)
+{
+	const struct runtime_context *current = thread_self.runtime;
+	struct thread *self;
+	struct conn *conn;
+
+	if (!current || descriptor < 0 || fd_ignored(descriptor) || !(self = thread_enter()))
+		return;
+	conn = fd_lock(descriptor);
+	if (conn) {
+		int is_sure = !is_pending || conn->sender.reference == current->reference;
+
+		conn->sender = is_sure ? *current : (struct runtime_context){0};
+		conn->has_sender = 1;
+		conn_unlock(conn);
+	}
+	thread_leave(self);
 }

@@ -65,4 +65,11 @@ int runtime_take(int descriptor, struct runtime_context *out);
  */
 int runtime_last_read(int forget, struct runtime_context *out);
 
+/*
+ * For a runtime that sends between its callbacks what they have written: what is written to that
+ * descriptor now, in this managed thread's word, goes out later. If bytes that were written before
+ * are still pending there, and in another word, whose the next request is can't be told.
+ */
+void runtime_sends(int descriptor, int is_pending);
+
 #endif

@@ -11,6 +11,7 @@
 #include "preload/context.h"
 #include "preload/fd.h"
 #include "preload/runtime.h"
+#include "preload/runtime_take.h"
 #include "preload/thread.h"
 #include "tests/unit/sending_test.h"
 
@@ -263,6 +264,98 @@ static void a_call_after_the_response_still_finds_its_parent(void **state)
 	assert_parent(&span, &one);
 }
 
+static void a_word_without_its_ids_ends_with_the_response(void **state)
+{
+	struct runtime_context one;
+	struct span span;
+
+	(void)state;
+	serve(GET("/a"));
+	assert_int_equal(runtime_take(server, &one), 1);
+	memset(&one.own, 0, sizeof(one.own));
+	runtime_switch(&one);
+	send_text(GET("/x"));
+	span = answered();
+	assert_int_equal(span.link, SPAN_LINK_CONTEXT);
+	respond();
+	send_text(GET("/y"));
+	span = answered();
+	assert_int_equal(span.link, SPAN_LINK_ROOT);
+}
+
+static void what_is_read_becomes_the_word_if_the_runtime_wants_it(void **state)
+{
+	struct runtime_context taken;
+
+	(void)state;
+	runtime_reading_switches(1);
+	serve(GET("/a"));
+	assert_int_equal(runtime_take(server, &taken), 1);
+	assert_memory_equal(&current, &taken, sizeof(taken));
+	/* Pipelined: which of them the code goes on with can't be told. */
+	serve(GET("/b"));
+	assert_int_equal(current.reference, 0);
+	runtime_manage(&current);
+	respond();
+	respond();
+	serve(GET("/c"));
+	assert_int_equal(current.reference, 0);
+}
+
+static void a_connection_is_told_apart_from_those_read_since(void **state)
+{
+	(void)state;
+	serve(GET("/a"));
+	assert_int_equal(thread_self.read_from, conn_reference(fd_known_connection(server)));
+	send_text(GET("/x"));
+	answered();
+	assert_int_equal(thread_self.read_from, 0);
+}
+
+/* uvloop: out of nobody's callback. */
+static void what_goes_out_later_belongs_to_who_has_written_it(void **state)
+{
+	struct runtime_context one;
+	struct runtime_context two;
+	struct span span;
+
+	(void)state;
+	serve(GET("/a") GET("/b"));
+	assert_int_equal(runtime_take(server, &one) + runtime_take(server, &two), 2);
+	runtime_switch(&one);
+	runtime_sends(fd, 0);
+	runtime_switch(&two);
+	send_text(GET("/x"));
+	assert_int_equal(current.reference, two.reference);
+	span = answered();
+	assert_parent(&span, &one);
+	/* The next use of the connection. */
+	runtime_sends(fd, 0);
+	runtime_switch(NULL);
+	send_text(GET("/y"));
+	span = answered();
+	assert_parent(&span, &two);
+}
+
+static void several_who_wait_for_one_connection_make_an_orphan(void **state)
+{
+	struct runtime_context one;
+	struct runtime_context two;
+	struct span span;
+
+	(void)state;
+	serve(GET("/a") GET("/b"));
+	assert_int_equal(runtime_take(server, &one) + runtime_take(server, &two), 2);
+	runtime_switch(&one);
+	runtime_sends(fd, 0);
+	runtime_sends(fd, 1);
+	runtime_switch(&two);
+	runtime_sends(fd, 1);
+	send_text(GET("/x"));
+	span = answered();
+	assert_int_equal(span.link, SPAN_LINK_ROOT);
+}
+
 #define RUNTIME_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)
 
 int main(void)
@@ -276,6 +369,11 @@ int main(void)
 		RUNTIME_TEST(a_request_with_the_same_target_is_no_hint),
 		RUNTIME_TEST(a_call_after_the_response_still_finds_its_parent),
 		RUNTIME_TEST(the_oldest_requests_are_forgotten_but_for_their_trace),
+		RUNTIME_TEST(a_word_without_its_ids_ends_with_the_response),
+		RUNTIME_TEST(what_is_read_becomes_the_word_if_the_runtime_wants_it),
+		RUNTIME_TEST(a_connection_is_told_apart_from_those_read_since),
+		RUNTIME_TEST(what_goes_out_later_belongs_to_who_has_written_it),
+		RUNTIME_TEST(several_who_wait_for_one_connection_make_an_orphan),
 	};
 
 	sending_start(__builtin_frame_address(0));
