@@ -245,6 +245,8 @@ FUZZ_fuzz_config := exporter/config.c exporter/config_yaml.c exporter/config_val
 FUZZ_LIBS_fuzz_config := -lyaml
 FUZZ_fuzz_routes := $(wildcard exporter/routes*.c exporter/config*.c) $(addprefix exporter/,arena.c env.c log.c text.c)
 FUZZ_LIBS_fuzz_routes := -lyaml
+FUZZ_fuzz_answer = $(addprefix exporter/,arena.c grpc.c json.c json_read.c otlp_json.c payload.c spool_record.c text.c) $(PROTO_C)
+FUZZ_LIBS_fuzz_answer := -lprotobuf-c -lz -lm
 FUZZ_fuzz_segment := $(addprefix exporter/,address.c arena.c attribute.c batch.c enrich.c enrich_db.c enrich_tls.c env.c failure.c \
 	host.c json.c log.c record.c resource.c ring.c sql_summary.c statement.c text.c uuid.c)
 

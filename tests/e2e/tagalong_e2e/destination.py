@@ -43,7 +43,8 @@ class Destination:
         path = self.directory / "requests.jsonl"
         if not path.exists():
             return []
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        # The last line may be half written.
+        entries = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
         return [entry for entry in entries if entry["signal"] == signal]
 
     def taken(self):
