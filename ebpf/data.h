@@ -102,6 +102,7 @@ struct thread_context {
 /* Where a span's time went. Runs by thread and by span, so threads may sum to more than the clock.
  */
 struct span_times {
+	__u64 since_ns; /* what was before is not known */
 	__u64 cpu_ns;
 	__u64 runqueue_ns;
 	__u64 blocked_ns[WAIT_KINDS];

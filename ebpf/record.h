@@ -134,14 +134,14 @@ static __always_inline __u64 context_span(struct probe_thread *thread, __u32 tid
 	return span;
 }
 
-static __always_inline struct span_times *span_entry(__u64 span)
+static __always_inline struct span_times *span_entry(__u64 span, __u64 since)
 {
-	static const struct span_times empty;
+	struct span_times begin = {.since_ns = since};
 	struct span_times *times = bpf_map_lookup_elem(&spans, &span);
 
 	if (times)
 		return times;
-	bpf_map_update_elem(&spans, &span, &empty, BPF_NOEXIST);
+	bpf_map_update_elem(&spans, &span, &begin, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&spans, &span);
 }
 
@@ -157,7 +157,7 @@ static __always_inline void span_mark(struct probe_thread *thread, __u32 tid, __
 	thread->marked_ns = now;
 	if (!thread->span || !since)
 		return;
-	struct span_times *times = span_entry(thread->span);
+	struct span_times *times = span_entry(thread->span, since);
 	if (times)
 		__sync_fetch_and_add(&times->cpu_ns, now - since);
 }

@@ -69,10 +69,10 @@ static __always_inline void blocked_stack_add(const struct probe_thread *thread,
 	__sync_fetch_and_add(&entry->total_ns, ns);
 }
 
-static __always_inline void tell_span_off(const struct probe_thread *thread, __u64 blocked_ns,
-					  __u64 delay_ns)
+static __always_inline void tell_span_off(const struct probe_thread *thread, __u64 since,
+					  __u64 blocked_ns, __u64 delay_ns)
 {
-	struct span_times *times = thread->span ? span_entry(thread->span) : 0;
+	struct span_times *times = thread->span ? span_entry(thread->span, since) : 0;
 
 	if (!times)
 		return;
@@ -116,7 +116,7 @@ static __always_inline void take_cpu(struct task_struct *task, __u64 now)
 	if (!thread)
 		return;
 	struct latency_key key = {.process = thread->process, .thread = thread->key_thread};
-	__u64 off = thread->off_ns, runnable = thread->runnable_ns;
+	__u64 off = thread->off_ns, runnable = thread->runnable_ns, left = thread->marked_ns;
 	thread->off_ns = 0;
 	thread->runnable_ns = 0;
 	thread->on_ns = thread->marked_ns = now;
@@ -136,7 +136,7 @@ static __always_inline void take_cpu(struct task_struct *task, __u64 now)
 			blocked_stack_add(thread, blocked_ns);
 	}
 	if (want_contexts)
-		tell_span_off(thread, blocked_ns, delay_ns);
+		tell_span_off(thread, left, blocked_ns, delay_ns);
 }
 
 SEC("tp_btf/sched_switch")

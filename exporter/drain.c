@@ -10,6 +10,7 @@
 #include "exporter/call_site.h"
 #include "exporter/enrich.h"
 #include "exporter/failure.h"
+#include "exporter/kernel.h"
 #include "exporter/log.h"
 #include "exporter/measure.h"
 #include "exporter/record.h"
@@ -307,15 +308,6 @@ static void mark(struct drain *drain, struct batch *batch, uint32_t index)
 	source->undelivered += batch->mark_count != marks;
 }
 
-static void find_call(struct drain *drain, struct arena *arena, const struct source *source,
-		      struct record *record)
-{
-	struct symbol_process process = {source->process.pid, source->process.start_ticks};
-
-	record->call.stack = slow_calls_take(drain->slow, record->span.span_id, arena);
-	call_site_find(arena, &process, source->resource->program, record);
-}
-
 /* Measures every span. Returns whether it is in the batch now. */
 static int take_span(struct drain *drain, struct batch *batch, const struct source *source,
 		     struct record *record, const struct enrich_ending *ending)
@@ -329,8 +321,12 @@ static int take_span(struct drain *drain, struct batch *batch, const struct sour
 	drain->spans_unsampled += !is_sampled;
 	if (!is_sampled && !drain->measure)
 		return 0;
-	if (is_sampled)
-		find_call(drain, &batch->arena, source, record);
+	if (is_sampled) {
+		struct symbol_process process = {source->process.pid, source->process.start_ticks};
+		record->call.stack =
+			slow_calls_take(drain->slow, record->span.span_id, &batch->arena);
+		call_site_find(&batch->arena, &process, source->resource->program, record);
+	}
 	routes_span(drain->routes, &batch->arena, source->resource, drain->settings->url_template,
 		    record, &match);
 	if (enrich_span(batch, drain->settings, record, ending, drain->unix_offset_ns, span) != 0) {
@@ -343,6 +339,7 @@ static int take_span(struct drain *drain, struct batch *batch, const struct sour
 		measure_span(drain->measure, source->resource, record, span, repeated);
 	if (!is_sampled)
 		return 0;
+	kernel_visit(drain->kernel, batch, span);
 	if (batch->count == 0)
 		batch->opened_ns = drain->now_ns;
 	span->resource = source->resource;

@@ -14,6 +14,7 @@
 #include "exporter/segment_file.h"
 #include "exporter/settings.h"
 
+struct kernel;
 struct measure;
 struct repeats;
 struct routes;
@@ -30,6 +31,7 @@ struct drain {
 	struct repeats *repeats; /* NULL: off */
 	struct measure *measure; /* NULL: nothing is measured; borrowed, for its owner to set */
 	struct routes *routes;   /* NULL: spans have no routes; borrowed, likewise */
+	struct kernel *kernel;   /* NULL: not asked; borrowed, its own to set */
 	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
 	uint32_t next_source;    /* where the next pass begins, so that none starves */
 	uint32_t recent_claims;  /* slots claimed in the present second */

@@ -1,7 +1,6 @@
 /* kernel.c - the probes in the kernel at work for the exporter: processes, threads, spans. */
 #include "exporter/kernel.h"
 
-#include <errno.h>
 #include <search.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,10 +9,15 @@
 
 #include "exporter/env.h"
 #include "exporter/kernel_metrics.h"
+#include "exporter/kernel_span.h"
 #include "exporter/log.h"
 
 #define LOOK_NS         100000000ull /* how often threads are asked where they publish */
 #define SLOW_DEFAULT_MS 1
+
+/* Times that began to be known later than so long after the span, or such a part, are not told. */
+#define LATE_NS   1000000ull
+#define LATE_PART 20
 
 /* A thread and the address that the kernel was told; 0: it is free. */
 struct told {
@@ -33,6 +37,7 @@ struct watched {
 struct kernel {
 	struct probes *probes;
 	struct drain *drain;
+	struct kernel_slow *slow;       /* NULL: none are kept */
 	struct kernel_metrics *metrics; /* NULL: none */
 	void *tree;                     /* of struct watched */
 	struct watched *gone;           /* found by the walk that looks for such */
@@ -88,6 +93,8 @@ struct kernel *kernel_new(struct metrics *metrics, struct measure *measure, stru
 	}
 	kernel->probes = probes;
 	kernel->drain = drain;
+	kernel->slow = kernel_slow_new();
+	drain->kernel = kernel;
 	if (metrics && measure)
 		kernel->metrics = kernel_metrics_new(metrics, measure, probes);
 	return kernel;
@@ -97,7 +104,9 @@ void kernel_free(struct kernel *kernel)
 {
 	if (!kernel)
 		return;
+	kernel->drain->kernel = NULL;
 	kernel_metrics_free(kernel->metrics);
+	kernel_slow_free(kernel->slow);
 	probes_close(kernel->probes);
 	tdestroy(kernel->tree, free);
 	free(kernel);
@@ -182,7 +191,14 @@ static void forget_gone(struct kernel *kernel)
 	} while (kernel->gone);
 }
 
-void kernel_pass(struct kernel *kernel, uint64_t now_ns, probes_slow_visitor *visit, void *own)
+static void keep_slow(void *own, const struct slow_call *call)
+{
+	const struct kernel *kernel = own;
+
+	kernel_slow_keep(kernel->slow, call);
+}
+
+void kernel_pass(struct kernel *kernel, uint64_t now_ns)
 {
 	if (!kernel)
 		return;
@@ -193,10 +209,19 @@ void kernel_pass(struct kernel *kernel, uint64_t now_ns, probes_slow_visitor *vi
 		drain_each(kernel->drain, meet, kernel);
 		forget_gone(kernel);
 	}
-	probes_poll(kernel->probes, 0, visit, own);
+	probes_poll(kernel->probes, 0, keep_slow, kernel);
 }
 
-int kernel_take_span(struct kernel *kernel, const uint8_t span_id[8], struct span_times *times)
+void kernel_visit(struct kernel *kernel, struct batch *batch, struct batch_span *span)
 {
-	return kernel ? probes_take_span(kernel->probes, span_id, times) : -ENOENT;
+	struct span_times times;
+
+	if (!kernel || span->kind != SPAN_SERVER)
+		return;
+	uint64_t start_ns = span->start_unix_ns - kernel->drain->unix_offset_ns;
+	uint64_t late_ns = (span->end_unix_ns - span->start_unix_ns) / LATE_PART;
+	if (probes_take_span(kernel->probes, span->span_id, &times) == 0 &&
+	    times.since_ns <= start_ns + (late_ns > LATE_NS ? late_ns : LATE_NS))
+		kernel_span_times(batch, span, kernel->drain->settings, &times);
+	kernel_span_calls(kernel->slow, batch, span, kernel->drain->unix_offset_ns);
 }

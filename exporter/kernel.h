@@ -18,21 +18,23 @@
 struct kernel;
 
 /*
- * Loads the probes, and gives up the rights that this takes. `metrics` and `measure` may be NULL:
- * then there are none. All are borrowed. NULL: it was not asked for, or can't be, which is said in
- * one line.
+ * Loads the probes, and gives up the rights that this takes; sets the drain's `kernel`. `metrics`
+ * and `measure` may be NULL: then there are none. All are borrowed. NULL: it was not asked for, or
+ * can't be, which is said in one line.
  */
 struct kernel *kernel_new(struct metrics *metrics, struct measure *measure, struct drain *drain);
 void kernel_free(struct kernel *kernel); /* accepts NULL; nothing may be collected afterwards */
 
 /*
  * Once a pass of the drain, after it has met new processes: measures those, and reads where their
- * threads publish what they work for. Slow calls are told to `visit`, which may be NULL. Accepts
- * NULL.
+ * threads publish what they work for. Accepts NULL.
  */
-void kernel_pass(struct kernel *kernel, uint64_t now_ns, probes_slow_visitor *visit, void *own);
+void kernel_pass(struct kernel *kernel, uint64_t now_ns);
 
-/* Where the time of a span that is finished went, once. 0, or -ENOENT: not known. Accepts NULL. */
-int kernel_take_span(struct kernel *kernel, const uint8_t span_id[8], struct span_times *times);
+/*
+ * Adds to a span that is finished what is known of it, see kernel_span.h; what it takes is in the
+ * batch's arena. Once for each span. Accepts NULL.
+ */
+void kernel_visit(struct kernel *kernel, struct batch *batch, struct batch_span *span);
 
 #endif

@@ -303,7 +303,7 @@ static void poll_now(uv_timer_t *timer)
 	if (pipeline->finished)
 		return;
 	drain_watch(&pipeline->drain);
-	kernel_pass(pipeline->kernel, pipeline->drain.now_ns, NULL, NULL);
+	kernel_pass(pipeline->kernel, pipeline->drain.now_ns);
 	most = read_rings(pipeline);
 	seal_if_due(pipeline);
 	deliver_pass(pipeline->deliver, pipeline->drain.now_ns,
