@@ -238,6 +238,7 @@ FUZZ_fuzz_resp := $(wildcard preload/resp*.c) preload/wire_text.c tests/fuzz/tra
 FUZZ_fuzz_memcached := $(wildcard preload/memcached*.c) preload/wire_text.c tests/fuzz/transcript.c
 FUZZ_fuzz_sql_summary := exporter/sql_summary.c
 FUZZ_fuzz_stream := $(filter-out $(SHIM_HOOKS) preload/seen_% preload/tls_copy.c,$(SHIM_SRC))
+FUZZ_fuzz_accept := exporter/prometheus_accept.c
 FUZZ_WIRE := tests/fuzz/wire_target.c tests/unit/wire_log.c
 FUZZ_fuzz_pgwire := $(FUZZ_WIRE) $(filter preload/pgwire%,$(SHIM_SRC))
 FUZZ_fuzz_mysql := $(FUZZ_WIRE) $(filter preload/mysql%,$(SHIM_SRC))

@@ -159,8 +159,14 @@ static enum measure_family family_of(const struct span *span)
 	case SPAN_CONNECT:
 	case SPAN_TLS:
 		return MEASURE_FAILURE;
-	default:
+	case SPAN_POSTGRESQL:
+	case SPAN_MYSQL:
+	case SPAN_MARIADB:
+	case SPAN_REDIS:
+	case SPAN_MEMCACHED:
 		return MEASURE_DB;
+	default:
+		return MEASURE_FAMILIES;
 	}
 }
 
@@ -194,6 +200,8 @@ static void count_span(struct measure *measure, struct resource *stream, const s
 	struct series *series[MEASURE_SERIES];
 	struct exemplar room, *exemplar = exemplar_of(measure, span, &room);
 
+	if (family == MEASURE_FAMILIES)
+		return;
 	find_series(measure, family, stream, span, series);
 	if (family == MEASURE_FAILURE) {
 		if (series[0])
