@@ -177,7 +177,7 @@ LOOPS := $(addprefix $(O)/tests/accuracy/front_,libevent libuv libev asio)
 LOOP_LIBS_libevent := -levent
 LOOP_LIBS_libuv := -luv
 LOOP_LIBS_libev := -lev
-PEERS := $(O)/node/installed $(O)/otel/installed $(O)/tests/java/Front.class $(E2E_C) $(LOOPS)
+PEERS := $(O)/node/installed $(O)/otel/installed $(O)/tests/java/Front.class $(O)/tests/java/Kinds.class $(E2E_C) $(LOOPS)
 
 $(O)/tests/e2e/%: tests/e2e/%.c $(O)/flags
 	@mkdir -p $(@D)
@@ -222,6 +222,11 @@ $(O)/otel/installed: tests/accuracy/node/package.json tests/accuracy/node/packag
 	@touch $@
 
 $(O)/tests/java/%.class: tests/e2e/programs/%.java
+	@mkdir -p $(@D)
+	@echo "  JAVAC   $<"
+	$(Q)javac -d $(@D) $<
+
+$(O)/tests/java/%.class: tests/accuracy/programs/%.java
 	@mkdir -p $(@D)
 	@echo "  JAVAC   $<"
 	$(Q)javac -d $(@D) $<

@@ -237,7 +237,7 @@ static void add_headers(struct enrich_work *work)
 static void add_guess(struct enrich_work *work)
 {
 	static const char *const names[] = {"reused_connection", "thread", "target", "inherited",
-					    "loop_turn"};
+					    "last_read"};
 	unsigned guess = (unsigned)work->from->link - SPAN_LINK_GUESSES;
 
 	if (work->from->link >= SPAN_LINK_GUESSES && guess < sizeof(names) / sizeof(names[0]))

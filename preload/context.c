@@ -1,6 +1,7 @@
 /* context.c - which request is this thread working for? */
 #include "preload/context.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "preload/conf.h"
@@ -15,6 +16,8 @@
 #define CODE_REACH (16u << 10)
 
 static uintptr_t main_stack_top;
+/* A thread of this process has answered a request that another one had read. */
+static _Atomic uint8_t hands_on;
 
 void context_init(const void *main_frame)
 {
@@ -81,6 +84,8 @@ void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t r
 
 void context_read(struct thread *self, uint64_t context, int is_next)
 {
+	struct exchange *exchange = exchange_of(context);
+
 	if (self->runtime) {
 		self->last_read = context;
 		if (self->reading_switches)
@@ -88,6 +93,33 @@ void context_read(struct thread *self, uint64_t context, int is_next)
 	} else {
 		context_set(self, is_next ? context : 0, SPAN_LINK_CONTEXT, 0);
 	}
+	self->reading = self->context;
+	if (exchange)
+		exchange->reader = thread_id(self);
+}
+
+/*
+ * Another thread has read on: pools hand a request that does not come at once to a thread that
+ * waits for the rest, and whoever serves it then, it is not this one.
+ */
+static int is_handed_over(struct thread *self, const struct exchange *exchange)
+{
+	return self->context == self->reading && exchange->reader != thread_id(self);
+}
+
+/* It reads its request still, or has handed it on and turned to another one, as others here do. */
+static int may_have_turned(const struct thread *self)
+{
+	const struct exchange *exchange = exchange_of(self->context);
+
+	return exchange && self->context == self->reading &&
+	       (!exchange->request_done || atomic_load_explicit(&hands_on, memory_order_relaxed));
+}
+
+void context_answered(struct thread *self, const struct exchange *exchange)
+{
+	if (exchange && !self->runtime && exchange->reader != thread_id(self))
+		atomic_store_explicit(&hands_on, 1, memory_order_relaxed);
 }
 
 /*
@@ -105,19 +137,24 @@ uint8_t context_link(const struct thread *self)
 {
 	if (self->runtime)
 		return SPAN_LINK_CONTEXT;
+	if (self->link >= SPAN_LINK_GUESSES)
+		return self->link;
 	/* Node's timers run where its handlers ran, in frames that need not touch what those left.
 	 */
-	if (self->link < SPAN_LINK_GUESSES && self->waits == THREAD_LOOPS &&
-	    (conf.is_node || !calls_directly(self)))
-		return SPAN_LINK_GUESS_TURN;
+	if (self->waits == THREAD_LOOPS ? conf.is_node || !calls_directly(self)
+					: may_have_turned(self))
+		return SPAN_LINK_GUESS_READ;
 	return self->link;
 }
 
 uint64_t context_get(struct thread *self)
 {
+	const struct exchange *exchange;
+
 	if (self->runtime)
 		return exchange_of(self->runtime->reference) ? self->runtime->reference : 0;
-	if (!self->context || !exchange_of(self->context))
+	exchange = exchange_of(self->context);
+	if (!exchange || is_handed_over(self, exchange))
 		return 0;
 	if (self->waits == THREAD_LOOPS && self->loop_slot &&
 	    (!self->loop_call || loop_call(self) != self->loop_call))

@@ -25,6 +25,12 @@ void context_set(struct thread *self, uint64_t context, uint8_t link, uint64_t r
 /* Bytes of that request were read; it becomes current, unless `is_next` is 0: then none is. */
 void context_read(struct thread *self, uint64_t context, int is_next);
 
+/*
+ * The thread answers a request. Where others than those that read it do that, a thread that has
+ * read one may have turned to another: its links say that they are guesses.
+ */
+void context_answered(struct thread *self, const struct exchange *exchange);
+
 /* How sure the current context is, enum span_link. */
 uint8_t context_link(const struct thread *self);
 

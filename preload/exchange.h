@@ -46,6 +46,7 @@ struct exchange {
 	uint64_t parent;              /* client: context it was sent in, 0: none */
 	uint64_t cpu_start_ns;        /* server: of the thread's clock, 0: not asked */
 	uint32_t turn;                /* of the thread at that time */
+	uint32_t reader;              /* server: the thread that read the last of its bytes */
 	uint64_t target_hash;         /* server: of method and target; 0: none */
 	struct trace_parent incoming; /* server: what the caller sent; span_id 0: nothing */
 	struct trace_parent own;      /* trace, our span, flags */

@@ -142,7 +142,7 @@ static void reply_head(struct thread *self, struct conn *conn, enum stream_way w
 	if (way == STREAM_IN)
 		message_response_read(self, conn, &head);
 	else
-		message_response_sent(conn, &head);
+		message_response_sent(self, conn, &head);
 	leave_body_to_records(direction(conn, way));
 }
 

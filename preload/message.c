@@ -93,8 +93,9 @@ static int answer(struct conn *conn, struct http1_body *body, const struct http1
 	return 1;
 }
 
-void message_response_sent(struct conn *conn, const struct http1_head *head)
+void message_response_sent(struct thread *self, struct conn *conn, const struct http1_head *head)
 {
+	context_answered(self, conn_first(conn));
 	answer(conn, &conn->out.body, head);
 }
 

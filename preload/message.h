@@ -23,7 +23,7 @@ int message_request_read(struct thread *self, struct conn *conn, int fd,
 			 const struct http1_head *head, uint64_t since_ns);
 
 /* Server: a response head was sent. Prepares `out.body`. */
-void message_response_sent(struct conn *conn, const struct http1_head *head);
+void message_response_sent(struct thread *self, struct conn *conn, const struct http1_head *head);
 
 /*
  * Client: a request head is about to be sent. Makes and queues its exchange (the answer may be read

@@ -74,7 +74,7 @@ static void head_done(struct thread *self, struct conn *conn, int fd, enum strea
 	else if (head->kind == HTTP1_REQUEST)
 		message_request_sent(conn, head);
 	else
-		message_response_sent(conn, head);
+		message_response_sent(self, conn, head);
 	/* Only now: the head may lie in the buffer. */
 	stream_clear(stream);
 	if (result) {

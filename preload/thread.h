@@ -20,6 +20,7 @@ struct thread {
 	uint32_t epoch;   /* process_epoch when `id` was taken */
 	uint32_t calls;   /* requests sent in the context that the thread was born with */
 	uint64_t context; /* current context, see context.h; 0: none */
+	uint64_t reading; /* the request whose bytes made it current */
 	uint64_t reply_from;  /* the connection whose reply made it current, 0: another reason */
 	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
 	uintptr_t loop_return; /* what stood there when the loop waited: within its own code */

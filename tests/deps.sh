@@ -20,7 +20,7 @@ packages_of() {
 		python3-psycopg2 python3-psycopg php-pgsql ruby-pg redis-server mariadb-server memcached \
 		libmemcached-tools python3-asyncpg python3-pg8000 python3-redis python3-hiredis python3-pymysql \
 		python3-mysqldb python3-pymemcache python3-pylibmc php-redis php-mysql php-memcached ruby-redis \
-		ruby-mysql2 g++ libevent-dev libuv1-dev libev-dev libboost-dev \
+		ruby-mysql2 puma php-fpm libpostgresql-jdbc-java g++ libevent-dev libuv1-dev libev-dev libboost-dev \
 		libfuse3-dev strace linux-perf bpfcc-tools linux-headers-amd64 ;;
 	bench) echo nginx wrk valgrind postgresql redis-server redis-tools ;;
 	lint) echo clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck ;;

@@ -38,6 +38,7 @@ class Peers:
         self.env = {}
         if "postgres" in self.servers:
             server = self.servers["postgres"]
+            self.env["JDBC"] = f"jdbc:postgresql://127.0.0.1:{server.port}/shop?user={server.user}&password={PASSWORD}"
             self.env["POSTGRES"] = f"postgresql://{server.user}:{PASSWORD}@127.0.0.1:{server.port}/shop"
         if "redis" in self.servers:
             server = self.servers["redis"]

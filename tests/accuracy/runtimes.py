@@ -19,12 +19,11 @@ class Runtime:
     start: object
     kinds: list
     proxy: bool = False
-    exact: bool = False  # every link must be right; else those that are allowed need not be
-    allowed: tuple = ("orphan", "marked")
+    exact: bool = False  # every link must be right; else calls may be orphans or marked guesses
     limit: int = 64  # how many requests it can serve at once
     chain: int = 0  # so many instances, each calling the next one, behind nginx
     behind: object = None  # the web server that hands its requests on: start(machine, port, service's port)
-    pending: str = ""  # why nothing is asserted of it yet
+    long: bool = False  # not in `make test`: another runtime there shows nearly the same
     agent: bool = False  # the language agent of Node.js can take tagalong's place
     agent_fails: tuple = ()  # kinds in which it is wrong itself
 
@@ -40,6 +39,11 @@ ASYNCIO = [*BASIC, "parallel", "fan", "timer", "later", "name", "pool", "queue",
            "worker", "postgres", "redis", "shared"]
 FPM_KINDS = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "new", "refused", "parallel",
              "timer", "name", "postgres", "redis"]
+THREADS = [*BASIC, "parallel", "timer", "later", "name", "pool", "queue", "handoff", "thread", "executor", "worker",
+           "postgres", "redis"]
+PUMA = [kind for kind in THREADS if kind not in ("later", "executor")]
+# Java 17: no virtual threads.
+JAVA = [*BASIC, "parallel", "timer", "later", "name", "thread", "executor", "worker", "postgres"]
 LOOP = ["sequential", "none", "slow", "post", "late", "error", "absent", "reset", "gone", "new", "parallel", "fan",
         "timer", "pool"]
 
@@ -102,6 +106,18 @@ def loop(library, **env):
     return lambda machine, port, backend: ([machine_module.BUILD / "tests" / "accuracy" / f"front_{library}"], env)
 
 
+def puma(machine, port, backend):
+    return ["/usr/bin/puma", "--quiet", "--threads", "16:16", "--bind", f"tcp://127.0.0.1:{port}",
+            PROGRAMS / "front_puma.ru"], {}
+
+
+def java(client):
+    def start(machine, port, backend):
+        path = f"{machine_module.BUILD}/tests/java:/usr/share/java/postgresql.jar"
+        return ["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", path, "Kinds"], {"CLIENT": client}
+    return start
+
+
 def old(front):
     """A program of the end-to-end tests; it makes calls one after the other, or passes requests on."""
     return Runtime(front.name, front.start, front.kinds, front.proxy, front.exact, limit=front.concurrency)
@@ -109,24 +125,30 @@ def old(front):
 
 NGINX = old(programs.FRONTS[0])
 RUNTIMES = [
-    *[old(front) for front in programs.FRONTS if not front.name.startswith(("node", "aiohttp"))],
+    *[old(front) for front in programs.FRONTS if not front.name.startswith(("node", "aiohttp", "java"))],
     Runtime("node-http", node(), NODE, exact=True, agent=True),
-    Runtime("node-express", node(server="express"), NODE, exact=True, agent=True),
+    Runtime("node-express", node(server="express"), NODE, exact=True, agent=True, long=True),
     # undici sends what waits in its pool when an answer makes room, and the agent takes that
     # answer's request for the caller.
     Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], exact=True, agent=True,
             agent_fails=("pool",)),
-    Runtime("node-chain", node(), ["seq1"], chain=3, exact=True, agent=True),
-    Runtime("aiohttp", python("front_aiohttp.py"), ASYNCIO),
-    Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO),
-    Runtime("fastapi", python("front_asgi.py"), ASYNCIO),
-    Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO),
+    Runtime("node-chain", node(), ["seq1"], chain=3, exact=True, agent=True, long=True),
+    Runtime("aiohttp", python("front_aiohttp.py"), ASYNCIO, exact=True),
+    Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO, exact=True, long=True),
+    Runtime("fastapi", python("front_asgi.py"), ASYNCIO, exact=True, long=True),
+    Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO, exact=True),
+    Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3, exact=True),
+    Runtime("python-threads", python("front_threads.py"), THREADS),
+    Runtime("puma", puma, PUMA, limit=16),
+    Runtime("java-url", java("url"), JAVA),
+    Runtime("java-send", java("send"), JAVA),
+    Runtime("java-async", java("async"), JAVA, long=True),
     Runtime("php-fpm-unix", php_fpm, FPM_KINDS, behind=nginx_fastcgi("unix"), exact=True),
-    Runtime("php-fpm-tcp", php_fpm, FPM_KINDS, behind=nginx_fastcgi("tcp", "fastcgi_keep_conn on;"), exact=True),
+    Runtime("php-fpm-tcp", php_fpm, FPM_KINDS, behind=nginx_fastcgi("tcp", "fastcgi_keep_conn on;"), exact=True,
+            long=True),
     *[Runtime(name, loop(name), LOOP) for name in ("libevent", "libuv", "libev", "asio")],
-    Runtime("libevent-poll", loop("libevent", EVENT_NOEPOLL="1"), LOOP),
-    Runtime("libev-select", loop("libev", LIBEV_FLAGS="1"), LOOP),
-    Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3),
+    Runtime("libevent-poll", loop("libevent", EVENT_NOEPOLL="1"), LOOP, long=True),
+    Runtime("libev-select", loop("libev", LIBEV_FLAGS="1"), LOOP, long=True),
 ]
 
 

@@ -3,6 +3,7 @@
 /* Above what it needs: the hooks' prototypes. */
 #include "tests/unit/sending_test.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include "preload/context.h"
@@ -62,7 +63,7 @@ static void what_is_sent_in_the_turn_of_a_request_is_a_guess(void **state)
 	read_on(server, asked);
 	call();
 	assert_true(made()->parent);
-	assert_int_equal(made()->link, SPAN_LINK_GUESS_TURN);
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_READ);
 }
 
 static void what_waited_for_room_belongs_to_nobody(void **state)
@@ -161,6 +162,63 @@ static void a_thread_that_is_no_loop_keeps_its_request(void **state)
 	assert_int_not_equal(context_get(&thread_self), 0);
 }
 
+/* Another thread reads, or answers, on the connection of the server. */
+static void *read_the_rest(void *text)
+{
+	thread_self.waits = THREAD_LOOPS;
+	read_on(server, text);
+	return NULL;
+}
+
+static void elsewhere(void *(*what)(void *), const void *text)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, what, (void *)text), 0);
+	pthread_join(thread, NULL);
+}
+
+static void what_another_thread_has_read_on_is_not_served_here(void **state)
+{
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	read_on(server, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n");
+	call();
+	assert_true(made()->parent);
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_READ);
+	read_on(fd, answer);
+	read_on(server, "ab");
+	assert_int_not_equal(context_get(&thread_self), 0);
+	elsewhere(read_the_rest, "cd");
+	assert_int_equal(context_get(&thread_self), 0);
+	call();
+	assert_int_equal(made()->parent, 0);
+}
+
+static void *answer_it(void *conn)
+{
+	context_answered(&thread_self, conn_first(conn));
+	return NULL;
+}
+
+/* The last test: from then on it is so in this process. */
+static void where_others_answer_what_is_read_is_a_guess(void **state)
+{
+	struct conn *conn;
+
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	read_on(server, asked);
+	context_answered(&thread_self, conn_first(fd_known_connection(server)));
+	assert_int_equal(context_link(&thread_self), SPAN_LINK_CONTEXT);
+	conn = fd_known_connection(server);
+	elsewhere(answer_it, conn);
+	assert_int_equal(context_link(&thread_self), SPAN_LINK_GUESS_READ);
+	/* What a call's answer brings back is as sure as the call was. */
+	call();
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_READ);
+}
+
 #define TURN_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -174,6 +232,8 @@ int main(void)
 		TURN_TEST(the_end_of_a_call_is_the_turn_of_who_made_it),
 		TURN_TEST(a_connection_that_is_accepted_begins_a_turn),
 		TURN_TEST(a_thread_that_is_no_loop_keeps_its_request),
+		TURN_TEST(what_another_thread_has_read_on_is_not_served_here),
+		TURN_TEST(where_others_answer_what_is_read_is_a_guess),
 	};
 
 	sending_start(__builtin_frame_address(0));
