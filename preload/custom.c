@@ -57,6 +57,31 @@ EXPORT int fcntl64(int fd, int command, ...)
 }
 
 /*
+ * libuv, so Node.js, closes its descriptors by it. With all the words that any call takes, and not
+ * variadic, the real one is called by a jump: there is no frame of ours.
+ */
+EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e,
+			   long f) __asm__("syscall");
+EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	static long (*real)(long, long, long, long, long, long, long);
+
+	if (!real) {
+		int before = errno;
+
+		real = (long (*)(long, long, long, long, long, long, long))hook_find("syscall");
+		if (!real) {
+			errno = ENOSYS;
+			return -1;
+		}
+		errno = before;
+	}
+	if (number == SYS_close && !fd_ignored((int)a))
+		before_close((int)a);
+	return real(number, a, b, c, d, e, f);
+}
+
+/*
  * The arguments of an execl call as an array; `list` stands behind the first
  * and is moved behind the NULL. Returns NULL if there is no memory.
  */

@@ -120,7 +120,8 @@ def java(client):
 
 def old(front):
     """A program of the end-to-end tests; it makes calls one after the other, or passes requests on."""
-    return Runtime(front.name, front.start, front.kinds, front.proxy, front.exact, limit=front.concurrency)
+    return Runtime(front.name, front.start, front.kinds, front.proxy, front.exact, limit=front.concurrency,
+                   long=front.name == "php-stream")
 
 
 NGINX = old(programs.FRONTS[0])
@@ -132,12 +133,12 @@ RUNTIMES = [
     # answer's request for the caller.
     Runtime("node-fetch", node(client="fetch"), [kind for kind in NODE if kind not in DATABASES], exact=True, agent=True,
             agent_fails=("pool",)),
-    Runtime("node-chain", node(), ["seq1"], chain=3, exact=True, agent=True, long=True),
+    Runtime("node-chain", node(), ["seq1"], chain=3, exact=True, agent=True),
     Runtime("aiohttp", python("front_aiohttp.py"), ASYNCIO, exact=True),
     Runtime("aiohttp-uvloop", python("front_aiohttp.py", LOOP="uvloop"), ASYNCIO, exact=True, long=True),
     Runtime("fastapi", python("front_asgi.py"), ASYNCIO, exact=True, long=True),
     Runtime("fastapi-uvloop", python("front_asgi.py", LOOP="uvloop"), ASYNCIO, exact=True),
-    Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3, exact=True),
+    Runtime("aiohttp-chain", python("front_aiohttp.py"), ["seq1"], chain=3, exact=True, long=True),
     Runtime("python-threads", python("front_threads.py"), THREADS),
     Runtime("puma", puma, PUMA, limit=16),
     Runtime("java-url", java("url"), JAVA),

@@ -27,7 +27,7 @@ def test_no_link_is_wrong_unless_it_says_so(receiver, databases, runtime):
     assert tally["server right"] >= len(requests)
 
 
-@pytest.mark.parametrize(**chosen(one for one in RUNTIMES if one.agent))
+@pytest.mark.parametrize(**chosen(one for one in RUNTIMES if one.agent and (LONG or one.name == "node-http")))
 def test_measure_finds_no_fault_with_the_language_agent(receiver, databases, runtime):
     kinds = [kind for kind in runtime.kinds if kind not in runtime.agent_fails]
     requests, tally = measure(runtime, receiver, databases, kinds, 64, some(kinds), tracer="otel")
