@@ -12,7 +12,8 @@
 #define SNAPSHOTS 8
 
 static struct live snapshots[SNAPSHOTS];
-struct live *_Atomic live_current = &snapshots[0];
+static struct live environment; /* what stands where the control block says nothing */
+struct live *_Atomic live_current = &environment;
 _Atomic uint32_t live_seen;
 
 /* Stands in for the control block while there is none; its generation is never another. */
@@ -20,7 +21,6 @@ static const struct segment_control no_control;
 const struct segment_control *_Atomic live_control = &no_control;
 
 static _Atomic uint32_t *taken; /* the generation that is in force here, for the exporter */
-static struct live environment; /* what stands where the control block says nothing */
 static uint32_t newest;
 static _Atomic uint8_t busy; /* somebody is at what follows */
 static struct segment_settings copy;
@@ -33,23 +33,14 @@ static void set_text(char *to, const char *from, size_t size)
 	to[size] = 0;
 }
 
-void live_set_list(struct live *live, enum live_list list, const char *names)
+static void split_headers(struct http1_capture *capture, struct http1_text *names, char *text)
 {
-	set_text(live->text[list], names ? names : "", names ? strlen(names) : 0);
-	if (list == LIVE_MASK) {
-		live->mask_given = names != NULL;
-		return;
-	}
-	for (char *c = live->text[list]; *c; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c + 32);
-}
-
-static void split_headers(struct http1_capture *capture, struct http1_text *names, const char *list)
-{
-	const char *item;
+	const char *item, *list = text;
 	size_t size;
 
+	for (char *c = text; *c; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c + 32);
 	capture->names = names;
 	capture->count = 0;
 	while (capture->count < HTTP1_CAPTURED_MAX && (item = list_next(&list, &size)))
@@ -62,38 +53,60 @@ static void split_mask(struct live *live)
 	const char *item, *list = at;
 	size_t size;
 
-	live->mask.names = live->mask_given ? live->mask_names : NULL;
+	live->mask.names = live->mask_names;
 	live->mask.count = 0;
-	while (live->mask_given && live->mask.count < LIVE_LIST_MAX &&
-	       (item = list_next(&list, &size))) {
+	while (live->mask.count < LIVE_LIST_MAX && (item = list_next(&list, &size))) {
 		live->mask_names[live->mask.count++] = item;
 		at[(item - at) + (long)size] = 0;
 	}
 }
 
-/* Its own texts become what its own lists point to. */
-static void split(struct live *live)
+void live_set_list(struct live *live, enum live_list list, const char *names)
 {
-	split_headers(&live->capture_request, live->capture_names[0],
-		      live->text[LIVE_REQUEST_HEADERS]);
-	split_headers(&live->capture_response, live->capture_names[1],
-		      live->text[LIVE_RESPONSE_HEADERS]);
-	split_mask(live);
+	if (!names)
+		return;
+	set_text(live->text[list], names, strlen(names));
+	if (list == LIVE_MASK)
+		split_mask(live);
+	else if (list == LIVE_REQUEST_HEADERS)
+		split_headers(&live->capture_request, live->capture_names[0], live->text[list]);
+	else
+		split_headers(&live->capture_response, live->capture_names[1], live->text[list]);
+}
+
+/* A copy's lists are of its own texts. */
+static void copy_environment(struct live *to)
+{
+	*to = environment;
+	for (size_t i = 0; i < to->mask.count; i++)
+		to->mask_names[i] = to->text[LIVE_MASK] +
+				    (environment.mask_names[i] - environment.text[LIVE_MASK]);
+	for (size_t i = 0; i < to->capture_request.count; i++)
+		to->capture_names[0][i].at =
+			to->text[LIVE_REQUEST_HEADERS] + (environment.capture_names[0][i].at -
+							  environment.text[LIVE_REQUEST_HEADERS]);
+	for (size_t i = 0; i < to->capture_response.count; i++)
+		to->capture_names[1][i].at =
+			to->text[LIVE_RESPONSE_HEADERS] + (environment.capture_names[1][i].at -
+							   environment.text[LIVE_RESPONSE_HEADERS]);
+	to->capture_request.names = to->capture_names[0];
+	to->capture_response.names = to->capture_names[1];
+	if (environment.mask.names)
+		to->mask.names = to->mask_names;
 }
 
 struct live *live_environment(void)
 {
-	memset(&environment, 0, sizeof(environment));
+	/* The texts are written when they are set: programs without lists pay for no pages. */
+	memset(&environment, 0, offsetof(struct live, text));
 	return &environment;
 }
 
 void live_start(void)
 {
 	newest = 0;
-	snapshots[0] = environment;
-	split(&snapshots[0]);
 	live_follow(NULL, NULL);
-	atomic_store(&live_current, &snapshots[0]);
+	atomic_store(&live_current, &environment);
 }
 
 /* The bytes come from another process: what is no text of that size is none. */
@@ -140,6 +153,22 @@ static uint32_t copy_control(const struct segment_control *control)
 											  : 0;
 }
 
+static int says_nothing(const struct segment_control *control)
+{
+	return !copy.given && !copy.features_given && !atomic_load(&control->disabled);
+}
+
+static struct live *make_snapshot(const struct segment_control *control, uint32_t generation)
+{
+	struct live *next = &snapshots[newest++ % SNAPSHOTS];
+
+	copy_environment(next);
+	next->generation = generation;
+	next->disabled = atomic_load(&control->disabled) != 0;
+	set_given(next, &copy);
+	return next;
+}
+
 void live_take(void)
 {
 	const struct segment_control *control = atomic_load(&live_control);
@@ -150,13 +179,7 @@ void live_take(void)
 		return;
 	generation = copy_control(control);
 	if (generation && generation != atomic_load(&live_seen)) {
-		newest = (newest + 1) % SNAPSHOTS;
-		next = &snapshots[newest];
-		*next = environment;
-		next->generation = generation;
-		next->disabled = atomic_load(&control->disabled) != 0;
-		set_given(next, &copy);
-		split(next);
+		next = says_nothing(control) ? &environment : make_snapshot(control, generation);
 		atomic_store_explicit(&live_current, next, memory_order_release);
 		atomic_store(&live_seen, generation);
 		if (taken)

@@ -22,14 +22,13 @@
 enum live_list { LIVE_REQUEST_HEADERS, LIVE_RESPONSE_HEADERS, LIVE_MASK, LIVE_LISTS };
 
 struct live {
-	uint32_t generation; /* of the control block that it was taken from, 0: none */
+	uint32_t generation; /* of the control block that it was taken from, 0: it says nothing */
 	uint8_t disabled;
 	uint8_t request_ids; /* X-Request-ID is made, forwarded and returned */
 	uint8_t sql_comments;
 	uint8_t call_stacks;
 	uint8_t sampler; /* enum segment_sampler: of traces that begin here */
 	uint8_t sample_by_parent;
-	uint8_t mask_given;
 	uint64_t sample_threshold; /* keep if the trace's 56 random bits are >= this */
 	struct mask_keys mask;
 	struct http1_capture capture_request, capture_response;
