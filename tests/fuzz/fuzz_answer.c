@@ -11,6 +11,7 @@
 #include "exporter/json_read.h"
 #include "exporter/otlp_json.h"
 #include "exporter/spool_record.h"
+#include "tests/fuzz/target.h"
 
 static void read_json(const char *at, size_t size)
 {
@@ -19,12 +20,10 @@ static void read_json(const char *at, size_t size)
 
 	if (json_member((struct text){at, (uint32_t)size}, "partialSuccess", &value) != 0)
 		return;
-	if (value.at < at || value.at + value.size > at + size)
-		abort();
+	CHECK(value.at >= at && value.at + value.size <= at + size);
 	json_whole(value, 0);
 	json_copy_text(value, text, sizeof(text));
-	if (strlen(text) >= sizeof(text))
-		abort();
+	CHECK(strlen(text) < sizeof(text));
 }
 
 static void read_grpc(const uint8_t *bytes, size_t size)
@@ -33,10 +32,9 @@ static void read_grpc(const uint8_t *bytes, size_t size)
 	size_t length;
 	char text[256];
 
-	if (grpc_message(bytes, size, &message, &length) == 0 && message + length > bytes + size)
-		abort();
-	if (grpc_retry_delay_ms((const char *)bytes, size) < -1)
-		abort();
+	if (grpc_message(bytes, size, &message, &length) == 0)
+		CHECK(message + length <= bytes + size);
+	CHECK(grpc_retry_delay_ms((const char *)bytes, size) >= -1);
 	length = size < sizeof(text) ? size : sizeof(text) - 1;
 	memcpy(text, bytes, length);
 	text[length] = '\0';
@@ -50,9 +48,8 @@ static void write_json(const uint8_t *bytes, size_t size)
 	for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
 		json.size = 0;
 		/* What was written of a whole request is one line. */
-		if (otlp_json(&json, (enum signal)signal, bytes, size) == 0 &&
-		    memchr(json.at, '\n', json.size))
-			abort();
+		if (otlp_json(&json, (enum signal)signal, bytes, size) == 0)
+			CHECK(!memchr(json.at, '\n', json.size));
 	}
 	free(json.at);
 }
@@ -71,15 +68,12 @@ static void walk_file(const uint8_t *bytes, size_t size)
 	while (spool_record_find(file, offset, size, &record, &damaged) == 1) {
 		struct payload *payload = NULL;
 
-		if (record.offset < offset || spool_record_end(&record) > size)
-			abort();
+		CHECK(record.offset >= offset && spool_record_end(&record) <= size);
 		if (spool_record_read(file, &record, &payload) == 0)
 			payload_put(payload);
 		offset = spool_record_end(&record);
 	}
 }
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
