@@ -147,13 +147,14 @@ function inMark(original) {
   };
 }
 
-// The same for events, most of which nobody listens to.
+// The same for the events of a request or its response, most of which nobody listens to.
 function emitInMark(original) {
   return function emit(event, first, second) {
     const listeners = this._events;
     if (listeners === undefined || listeners[event] === undefined) return original.call(this, event, first, second);
-    if (!Mark.has(this)) return Reflect.apply(original, this, arguments);
-    return storage.run(Mark.get(this), Reflect.apply, original, this, arguments);
+    const request = typeof this.assignSocket === 'function' ? this.req : this;
+    if (!Mark.has(request)) return Reflect.apply(original, this, arguments);
+    return storage.run(Mark.get(request), Reflect.apply, original, this, arguments);
   };
 }
 
@@ -171,23 +172,22 @@ function take(socket) {
   }
 }
 
-const BEGINNINGS = new Set(['request', 'checkContinue', 'checkExpectation', 'upgrade', 'connect']);
+const BEGINNINGS = new Set(['checkContinue', 'checkExpectation', 'upgrade', 'connect']);
 
 // Handlers run in the context of the request, and so do the listeners of both of its objects.
-function begin(message, other) {
+function begin(message) {
   if (Mark.has(message)) return Mark.get(message);
   const context = take(message.socket);
   Mark.set(message, context);
-  if (other && typeof other.assignSocket === 'function') Mark.set(other, context);
   return context;
 }
 
 function watchServer(prototype) {
-  replace(prototype, 'emit', (original) => function emit(event, message, other) {
+  replace(prototype, 'emit', (original) => function emit(event, message) {
     // That of HTTP/2 has no socket of its own.
-    if (!BEGINNINGS.has(event) || !message || typeof message._addHeaderLine !== 'function')
+    if ((event !== 'request' && !BEGINNINGS.has(event)) || !message || typeof message._addHeaderLine !== 'function')
       return Reflect.apply(original, this, arguments);
-    return storage.run(begin(message, other), Reflect.apply, original, this, arguments);
+    return storage.run(begin(message), Reflect.apply, original, this, arguments);
   });
 }
 
