@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "exporter/business.h"
 #include "exporter/log.h"
 #include "exporter/measure.h"
 #include "exporter/meter_settings.h"
@@ -21,6 +22,7 @@ struct meter {
 	struct measure *measure;
 	struct self_metrics *self;
 	struct process_metrics *processes;
+	struct business *business;
 	struct prometheus *prometheus; /* NULL: none */
 	uv_timer_t timer;
 	uv_timer_t look; /* at the processes */
@@ -96,7 +98,9 @@ static int start(struct meter *meter)
 	meter->self = self_metrics_new(meter->metrics, options->drain, options->deliver,
 				       options->drops, options->tail);
 	meter->processes = process_metrics_new(meter->metrics, options->drain, "/proc");
-	return meter->measure && meter->self && meter->processes ? 0 : -1;
+	if (meter->measure)
+		meter->business = business_new(meter->metrics, meter->measure);
+	return meter->business && meter->self && meter->processes ? 0 : -1;
 }
 
 static void free_all(struct meter *meter)
@@ -105,6 +109,7 @@ static void free_all(struct meter *meter)
 	self_metrics_free(meter->self);
 	process_metrics_free(meter->processes);
 	metrics_free(meter->metrics);
+	business_free(meter->business);
 	free(meter);
 }
 
@@ -140,6 +145,12 @@ struct meter *meter_new(const struct meter_options *options)
 	uv_timer_start(&meter->look, on_look, LOOK_MS, LOOK_MS);
 	options->drain->measure = meter->measure;
 	return meter;
+}
+
+void meter_configure(struct meter *meter, const struct config_node *section)
+{
+	if (meter)
+		business_configure(meter->business, section);
 }
 
 struct metrics *meter_metrics(struct meter *meter)

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "exporter/config.h"
 #include "exporter/deliver.h"
 #include "exporter/drain.h"
 #include "exporter/metrics.h"
@@ -25,6 +26,9 @@ struct meter_options {
 
 /* NULL: nobody takes metrics, or there is no memory; then nothing is measured. */
 struct meter *meter_new(const struct meter_options *options);
+
+/* Takes the section `metrics` of the settings file, see business.h. Accepts NULL. */
+void meter_configure(struct meter *meter, const struct config_node *section);
 
 /* For those who measure something else. */
 struct metrics *meter_metrics(struct meter *meter);

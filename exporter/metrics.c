@@ -65,6 +65,7 @@ void metrics_free(struct metrics *metrics)
 	free(metrics->owners);
 	free(metrics->metrics);
 	free(metrics->observers);
+	free(metrics->limits);
 	free(metrics);
 }
 
@@ -131,6 +132,42 @@ struct metric *metric_define(struct metrics *metrics, const struct metric_defini
 		return NULL;
 	}
 	return metric;
+}
+
+/* ---- limits -----------------------------------------------------------------------------------
+ */
+
+int metrics_limit(struct metrics *metrics, const char *name, uint32_t limit)
+{
+	struct metric_limit *grown =
+		realloc(metrics->limits, (metrics->limit_count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	metrics->limits = grown;
+	grown[metrics->limit_count++] = (struct metric_limit){name, limit};
+	return 0;
+}
+
+void metrics_unlimit(struct metrics *metrics)
+{
+	metrics->limit_count = 0;
+}
+
+uint32_t metric_series_limit(const struct metric *metric)
+{
+	const struct metrics *metrics = metric->metrics;
+	uint32_t limit = metrics->options.series_limit;
+
+	for (size_t i = 0; i < metrics->limit_count; i++) {
+		const char *name = metrics->limits[i].name;
+
+		if (name && strcmp(name, metric->definition.name) == 0)
+			return metrics->limits[i].series;
+		if (!name)
+			limit = metrics->limits[i].series;
+	}
+	return limit;
 }
 
 /* ---- finding ----------------------------------------------------------------------------------
@@ -221,10 +258,10 @@ struct series *metric_series(struct metric *metric, struct resource *resource,
 			     const struct attribute *attributes, size_t count)
 {
 	const struct attribute *sorted[ATTRIBUTES_OF_SERIES];
-	uint32_t limit = metric->metrics->options.series_limit;
 	struct owner *owner = owner_of(metric->metrics, resource ? resource : metric->metrics->own);
 	struct group *group = owner ? group_of(metric, owner) : NULL;
 	struct series *series;
+	uint32_t limit;
 	uint64_t hash;
 
 	if (!group)
@@ -236,6 +273,7 @@ struct series *metric_series(struct metric *metric, struct resource *resource,
 	series = group_find(group, hash, sorted, count);
 	if (series)
 		return series;
+	limit = metric_series_limit(metric);
 	if (limit && group->count + (group->overflow == NULL) >= limit)
 		return overflow(group);
 	return group_add(group, hash, sorted, count);

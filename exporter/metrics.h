@@ -76,6 +76,14 @@ struct metric *metric_define(struct metrics *metrics, const struct metric_defini
 struct series *metric_series(struct metric *metric, struct resource *resource,
 			     const struct attribute *attributes, size_t count);
 
+/*
+ * How many series one metric may have for one resource, by its name, defined or not yet; NULL: all
+ * those without a limit of their own. The name lives as long as the metrics. 0, or -ENOMEM. And
+ * forgets all of these limits: what the options say is in force again.
+ */
+int metrics_limit(struct metrics *metrics, const char *name, uint32_t limit);
+void metrics_unlimit(struct metrics *metrics);
+
 /* Changes when series are forgotten: at the end of a collection, or in metrics_expire. */
 uint64_t metrics_generation(const struct metrics *metrics);
 

@@ -191,7 +191,7 @@ static void forget_over(struct group *group, uint64_t now_unix_ns)
 	size_t forgotten = group_forget(group, is_over, now_unix_ns);
 
 	group->metric->metrics->generation += forgotten != 0;
-	if (forgotten && group->count < group->metric->metrics->options.series_limit / 2)
+	if (forgotten && group->count < metric_series_limit(group->metric) / 2)
 		group->is_told = 0;
 }
 

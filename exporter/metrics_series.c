@@ -306,5 +306,5 @@ void group_warn(struct group *group)
 		 "%s of %s has reached its limit of %u series, more are counted in one: the "
 		 "attribute %s has %zu values",
 		 group->metric->definition.name, group->resource->service,
-		 group->metric->metrics->options.series_limit, worst, most);
+		 metric_series_limit(group->metric), worst, most);
 }

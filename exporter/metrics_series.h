@@ -44,6 +44,11 @@ struct owner {
 	size_t room;
 };
 
+struct metric_limit {
+	const char *name; /* NULL: of all others */
+	uint32_t series;
+};
+
 struct metric {
 	struct metrics *metrics;
 	struct metric_definition definition;
@@ -63,6 +68,8 @@ struct metrics {
 	struct owner **owners;
 	size_t owner_count, owner_room;
 	struct owner *recent; /* looked up last */
+	struct metric_limit *limits;
+	size_t limit_count;
 	struct observer *observers;
 	size_t observer_count;
 	int is_fresh; /* the observers were called for the next collection */
@@ -77,6 +84,9 @@ static inline uint8_t metrics_readers(const struct metrics *metrics)
 	return (uint8_t)((metrics->options.has_push ? 1u << READER_PUSH : 0) |
 			 (metrics->options.has_pull ? 1u << READER_PULL : 0));
 }
+
+/* How many series it may have for one resource; 0: any number. */
+uint32_t metric_series_limit(const struct metric *metric);
 
 static inline int metric_is_delta(const struct metric *metric)
 {

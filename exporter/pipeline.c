@@ -132,6 +132,13 @@ static int has_room(void *context)
 	return deliver_has_room(pipeline->deliver);
 }
 
+static void take_metrics(void *context, const struct config_node *section)
+{
+	struct pipeline *pipeline = context;
+
+	meter_configure(pipeline->meter, section);
+}
+
 static void take_tail_sampling(void *context, const struct config_node *section)
 {
 	struct pipeline *pipeline = context;
@@ -465,6 +472,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	settings_file_register(settings->file, "tail_sampling", take_tail_sampling, pipeline);
 	start_handles(pipeline);
 	start_meter(pipeline);
+	settings_file_register(settings->file, "metrics", take_metrics, pipeline);
 	uv_run(&pipeline->loop, UV_RUN_DEFAULT);
 	finish(pipeline);
 	free(pipeline);

@@ -1,6 +1,7 @@
 /* sections.c - which sections a settings file may have, and who checks them. */
 #include "exporter/sections.h"
 
+#include "exporter/business.h"
 #include "exporter/control.h"
 #include "exporter/destinations.h"
 #include "exporter/log.h"
@@ -51,11 +52,16 @@ static void check_tail(const struct config_node *section)
 	tail_policies_read(section, &policies);
 }
 
+static void check_metrics(const struct config_node *section)
+{
+	business_configure(NULL, section);
+}
+
 static const struct section sections[] = {
 	{NULL, check_control},      /* sampling, capture, features, disabled */
 	{NULL, check_settings},     /* slow_call, repeated_queries, store */
 	{NULL, check_destinations}, /* destinations, spool */
-	{"routes", check_routes},   {"tail_sampling", check_tail},
+	{"routes", check_routes},   {"tail_sampling", check_tail}, {"metrics", check_metrics},
 };
 
 /* Read at the start alone. */
