@@ -373,6 +373,7 @@ static void print_span(FILE *to, const struct terminal *terminal,
 		fprintf(to, "\n%*s  %s", layout->service + indent, "", text);
 	}
 	fputs(red ? PLAIN : "", to);
+	waterfall_print_times(to, terminal, row, layout->service + indent + 2);
 	waterfall_print_events(to, terminal, row, layout->service + indent + 2);
 	fputc('\n', to);
 }

@@ -58,4 +58,11 @@ int waterfall_print(FILE *to, const struct terminal *terminal, const struct span
 void waterfall_print_events(FILE *to, const struct terminal *terminal, const struct span_row *row,
 			    int indent);
 
+/*
+ * The same, a line with the times that the kernel told of the span, if it did: a bar split by kind,
+ * and those that are a hundredth of it at least.
+ */
+void waterfall_print_times(FILE *to, const struct terminal *terminal, const struct span_row *row,
+			   int indent);
+
 #endif

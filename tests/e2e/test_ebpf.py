@@ -678,6 +678,10 @@ def test_each_request_says_where_its_time_went(machine, disk):
                        ("/network", "blocked.network"), ("/work", "cpu")):
         seconds, attributes, _ = server.ask(path)
         check_split(seconds, attributes, kind)
+    trace = json.loads(machine.run([TAGALONG, "traces", "--store", server.store, "--limit", 1, "--json"]).stdout)
+    shown = machine.run([TAGALONG, "traces", "--store", server.store, trace["trace_id"]]).stdout
+    bar = re.search(r"^ *(C+)[a-z]*  C cpu (\d+(?:\.\d)?)ms", shown, re.M)
+    assert bar and len(bar[1]) >= 0.9 * 24 * 0.1 / seconds and float(bar[2]) >= 90, shown
 
 
 @needs_probes

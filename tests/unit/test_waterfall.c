@@ -197,6 +197,20 @@ static void several_request_ids_get_a_column(void **state)
 	free(text);
 }
 
+static void times_are_a_bar_of_their_kinds(void **state)
+{
+	struct span_row span = make(1, 0, 0, 10);
+
+	(void)state;
+	span.attributes =
+		"{\"a\":\"\\\"tagalong.time.cpu\\\":9\",\"tagalong.time.cpu\":4000000,"
+		"\"tagalong.time.runqueue\":2000000,\"tagalong.time.blocked.disk\":2000000}";
+	char *text = print(&ascii, &span, 1);
+	assert_non_null(strstr(text, " CCCCCCCCCCCCqqqqqqdddddd  C cpu 4.0ms  q run queue 2.0ms  "
+				     "d disk 2.0ms\n"));
+	free(text);
+}
+
 static void events_follow_their_span(void **state)
 {
 	struct span_row spans[] = {make(1, 0, 0, 10), make(2, 1, 1, 5)};
@@ -463,6 +477,7 @@ int main(void)
 		cmocka_unit_test(a_trace_is_printed_line_by_line),
 		cmocka_unit_test(marks_and_cut_spans_are_explained),
 		cmocka_unit_test(several_request_ids_get_a_column),
+		cmocka_unit_test(times_are_a_bar_of_their_kinds),
 		cmocka_unit_test(events_follow_their_span),
 		cmocka_unit_test(many_events_are_cut),
 		cmocka_unit_test(errors_are_red_only_with_colours),
