@@ -143,40 +143,55 @@ static int needs_bytes(const struct fastcgi_records *records)
 	       (records->header[1] == STDOUT && !records->head_done);
 }
 
+static size_t take_padding(struct fastcgi_records *records, size_t size)
+{
+	size_t n = records->left ? 0 : records->padding;
+
+	n = n < size ? n : size;
+	records->padding = (uint8_t)(records->padding - n);
+	return n;
+}
+
+/* Goes to the content of a record: 1; 0: the header is not whole; -1: none that may be here. */
+static int find_content(struct fastcgi_records *records, const char *at, size_t size, size_t *taken,
+			unsigned allowed)
+{
+	if (records->have < HEADER_BYTES) {
+		if (!at)
+			return -1;
+		if (!take_header(records, at, size, taken))
+			return 0;
+		if (!begin_record(records, allowed))
+			return -1;
+	}
+	return records->left && !at && needs_bytes(records) ? -1 : 1;
+}
+
 static size_t feed(struct fastcgi_records *records, const char *at, size_t size, unsigned allowed,
 		   enum fastcgi_event *event)
 {
 	size_t taken = 0;
 
-	*event = FASTCGI_BAD;
+	*event = FASTCGI_MORE;
 	while (taken < size) {
 		int had_head = records->head_done;
+		int found = find_content(records, at, size, &taken, allowed);
 
-		if (records->have < HEADER_BYTES) {
-			if (!at)
-				return taken;
-			if (!take_header(records, at, size, &taken))
-				break;
-			if (!begin_record(records, allowed))
-				return taken;
-		}
-		if (records->left && !at && needs_bytes(records))
+		if (found != 1) {
+			*event = found ? FASTCGI_BAD : FASTCGI_MORE;
 			return taken;
+		}
 		taken += take_content(records, at ? at + taken : at, size - taken);
 		if (!had_head && records->head_done) {
 			*event = FASTCGI_HEAD;
 			return taken;
 		}
-		while (!records->left && records->padding && taken < size) {
-			records->padding--;
-			taken++;
-		}
+		taken += take_padding(records, size - taken);
 		if (!records->left && !records->padding && end_record(records)) {
 			*event = FASTCGI_END;
 			return taken;
 		}
 	}
-	*event = FASTCGI_MORE;
 	return taken;
 }
 

@@ -251,11 +251,7 @@ enum span_link {
 	SPAN_LINK_GUESS_THREAD = 17,    /* a thread that was started in this context */
 	SPAN_LINK_GUESS_TARGET = 18,    /* a request in flight has the same method and target */
 	SPAN_LINK_GUESS_INHERITED = 19, /* through a context that was itself a guess, or a fork */
-	/*
-	 * The request that was read last: in this turn of an event loop, or by a thread that may
-	 * have handed it on and turned to another one.
-	 */
-	SPAN_LINK_GUESS_READ = 20,
+	SPAN_LINK_GUESS_READ = 20,      /* what this thread, or this turn of its loop, read last */
 };
 
 enum span_flag {

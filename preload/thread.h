@@ -20,13 +20,12 @@ struct thread {
 	uint32_t epoch;   /* process_epoch when `id` was taken */
 	uint32_t calls;   /* requests sent in the context that the thread was born with */
 	uint64_t context; /* current context, see context.h; 0: none */
-	uint64_t reading; /* the request whose bytes made it current */
-	uint64_t reply_from;  /* the connection whose reply made it current, 0: another reason */
+	uint64_t reading,
+		reply_from;   /* the request, or the connection whose reply, that made it so */
 	uintptr_t *loop_slot; /* where the loop's calls leave their return address, NULL: unknown */
-	uintptr_t loop_return; /* what stood there when the loop waited: within its own code */
-	uintptr_t loop_call;   /* what stood there when the context was set */
-	struct runtime_context *runtime; /* its word, see runtime.h; NULL: the rules answer */
-	uint8_t reading_switches;        /* managed: what is read becomes the word */
+	uintptr_t loop_return, loop_call; /* what stood there as it waited; as it was set */
+	struct runtime_context *runtime;  /* its word, see runtime.h; NULL: the rules answer */
+	uint8_t reading_switches;         /* managed: what is read becomes the word */
 	uint64_t last_read; /* managed: the request of which bytes were read last, 0: none */
 	uint32_t turns;     /* how often it has waited for events */
 	uint64_t read_from; /* managed: the server connection read last, 0: another one since */

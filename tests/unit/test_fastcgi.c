@@ -215,6 +215,7 @@ static void what_is_no_request_is_refused(void **state)
 
 struct told {
 	char events[64]; /* one letter each */
+	size_t count;
 	struct fastcgi_records records;
 	size_t taken;
 };
@@ -232,9 +233,9 @@ static void feed(struct told *told, feed_function *function, const char *at, siz
 		done += taken;
 		told->taken += taken;
 		if (event != FASTCGI_MORE)
-			strcat(told->events, event == FASTCGI_HEAD  ? "h"
-					     : event == FASTCGI_END ? "e"
-								    : "b");
+			told->events[told->count++] = event == FASTCGI_HEAD  ? 'h'
+						      : event == FASTCGI_END ? 'e'
+									     : 'b';
 	}
 }
 

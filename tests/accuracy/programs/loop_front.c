@@ -293,9 +293,13 @@ void front_closed(struct peer *peer)
 
 int main(void)
 {
-	const char *backend = strrchr(getenv("BACKEND"), ':');
+	const char *backend = getenv("BACKEND");
+	const char *port = getenv("PORT");
 
-	backend_port = (unsigned)atoi(backend + 1);
-	loop_serve((unsigned)atoi(getenv("PORT")));
+	backend = backend ? strrchr(backend, ':') : NULL;
+	if (!backend || !port)
+		return 1;
+	backend_port = (unsigned)strtoul(backend + 1, NULL, 10);
+	loop_serve((unsigned)strtoul(port, NULL, 10));
 	return 1;
 }
