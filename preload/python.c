@@ -32,6 +32,7 @@ enum stage {
 };
 
 struct cpython cpython;
+static _Atomic int is_ready; /* the above is filled in */
 static _Atomic int stage;
 static struct py_object *globals; /* of the script, once it has run */
 
@@ -76,7 +77,9 @@ static int look_up(void)
 		find_either("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet");
 	if (!found.none || !found.is_finalizing || !found.current_thread)
 		return 0;
+	/* By two threads at once the same values. */
 	cpython = found;
+	atomic_store(&is_ready, 1);
 	return 1;
 }
 
@@ -247,7 +250,7 @@ void python_thread_made(void)
 	    thread_self.in_vfork)
 		return;
 	/* What makes so many threads before CPython comes to it won't become one. */
-	if (!cpython.none && (atomic_fetch_add(&looked, 1) > LOOKS || !look_up()))
+	if (!atomic_load(&is_ready) && (atomic_fetch_add(&looked, 1) > LOOKS || !look_up()))
 		return;
 	if (cpython.Py_IsInitialized() && !cpython.is_finalizing() && may_run(NULL, &held))
 		look_around();
@@ -260,7 +263,7 @@ void python_loop_made(const void *caller)
 
 	if (!conf.python_bridge || thread_self.busy || thread_self.in_vfork)
 		return;
-	if (!cpython.none && !look_up())
+	if (!atomic_load(&is_ready) && !look_up())
 		return;
 	if (!cpython.Py_IsInitialized() || cpython.is_finalizing() || !may_run(caller, &held))
 		return;

@@ -60,6 +60,14 @@ def test_tasks_of_connections_take_up_each_request(machine, collector, loop, wai
     assert tally["server right"] == 240
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_handlers_in_threads_work_for_their_request(machine, collector, loop):
+    front = Front("asgi", python("front_asgi.py", LOOP=loop), ["threads", "sequential", "none"])
+    tally, log = tally_of(machine, collector, front)
+    assert not tally.faults(), log
+    assert tally["right"] > 240
+
+
 @pytest.mark.parametrize("worker", ["gevent", "eventlet"])
 def test_greenlets_work_for_the_request_that_they_read(machine, collector, worker):
     front = Front(worker, gunicorn("--worker-class", worker, "--workers", "2"), BASIC)

@@ -56,6 +56,7 @@ static void an_empty_environment_gives_the_defaults(void **state)
 	assert_int_equal(live_now()->sample_by_parent, 1);
 	assert_int_equal(live_now()->request_ids, 1);
 	assert_int_equal(conf.no_telemetry, 0);
+	assert_int_equal(conf.python_bridge, 1);
 	assert_int_equal(live_now()->call_stacks, 0);
 	assert_int_equal(conf.log, 0);
 	assert_int_equal(conf.has_parent, 0);
