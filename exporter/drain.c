@@ -14,8 +14,10 @@
 #include "exporter/log.h"
 #include "exporter/measure.h"
 #include "exporter/record.h"
+#include "exporter/redact.h"
 #include "exporter/repeats.h"
 #include "exporter/routes_span.h"
+#include "exporter/slot_counts.h"
 #include "exporter/slow.h"
 
 #define SECOND_NS        1000000000ull
@@ -44,9 +46,7 @@ struct source {
 	struct ring_reader reader;
 	struct process process;
 	struct resource *resource;
-	uint64_t seen_dropped[DROP_REASONS];
-	uint64_t seen_holes, seen_damaged;
-	uint64_t seen_connections;
+	struct slot_counts seen;
 };
 
 uint64_t drain_clock_ns(void)
@@ -162,8 +162,7 @@ static void attach(struct drain *drain, struct source *source, struct slot *slot
 	source->claimed_ns = identity.claimed_ns;
 	source->next_inflight = 0;
 	source->undelivered = 0;
-	source->seen_holes = source->seen_damaged = source->seen_connections = 0;
-	memset(source->seen_dropped, 0, sizeof(source->seen_dropped));
+	memset(&source->seen, 0, sizeof(source->seen));
 	process_watch(&drain->processes, &source->process, identity.pid, identity.start_ticks);
 	enter(drain, source, SOURCE_LIVE);
 	drain->ever_attached++;
@@ -203,18 +202,8 @@ static void meet(struct drain *drain, uint32_t index)
 
 static void read_counters(struct drain *drain, struct source *source, struct slot *slot)
 {
-	const struct ring_reader *reader = &source->reader;
-	uint64_t connections =
-		atomic_load_explicit(&slot->counters.connections, memory_order_relaxed);
-
-	if (connections > source->seen_connections)
-		drain->connections += connections - source->seen_connections;
-	source->seen_connections = connections;
-	drops_add_counters(drain->drops, &slot->counters, source->seen_dropped);
-	drops_add(drain->drops, DROPS_HOLE, reader->holes - source->seen_holes);
-	drops_add(drain->drops, DROPS_DAMAGED, reader->damaged - source->seen_damaged);
-	source->seen_holes = reader->holes;
-	source->seen_damaged = reader->damaged;
+	drain->connections += slot_counts_read(&source->seen, &slot->counters, &source->reader,
+					       drain->drops, drain->redact);
 }
 
 static void look_for_end(struct drain *drain, struct source *source)
@@ -327,6 +316,7 @@ static int take_span(struct drain *drain, struct batch *batch, const struct sour
 			slow_calls_take(drain->slow, record->span.span_id, &batch->arena);
 		call_site_find(&batch->arena, &process, source->resource->program, record);
 	}
+	redact_record(drain->redact, &batch->arena, record);
 	routes_span(drain->routes, &batch->arena, source->resource, drain->settings->url_template,
 		    record, &match);
 	if (enrich_span(batch, drain->settings, record, ending, drain->unix_offset_ns, span) != 0) {

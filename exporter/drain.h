@@ -16,6 +16,7 @@
 
 struct kernel;
 struct measure;
+struct redact;
 struct repeats;
 struct routes;
 struct slow_calls;
@@ -32,6 +33,7 @@ struct drain {
 	struct measure *measure; /* NULL: nothing is measured; borrowed, for its owner to set */
 	struct routes *routes;   /* NULL: spans have no routes; borrowed, likewise */
 	struct kernel *kernel;   /* NULL: not asked; borrowed, its own to set */
+	struct redact *redact;   /* NULL: nothing is masked here; borrowed, likewise */
 	struct source *sources;  /* SEGMENT_SLOTS_MAX of them */
 	uint32_t next_source;    /* where the next pass begins, so that none starves */
 	uint32_t recent_claims;  /* slots claimed in the present second */

@@ -15,6 +15,7 @@
 #include "exporter/log.h"
 #include "exporter/meter.h"
 #include "exporter/reload.h"
+#include "exporter/redact.h"
 #include "exporter/routes.h"
 #include "exporter/settings_file.h"
 #include "exporter/status_write.h"
@@ -360,6 +361,14 @@ static void take_routes(void *context, const struct config_node *section)
 		routes_configure(pipeline->drain.routes, section);
 }
 
+static void take_redaction(void *context, const struct config_node *section)
+{
+	struct pipeline *pipeline = context;
+
+	if (pipeline->drain.redact)
+		redact_configure(pipeline->drain.redact, section);
+}
+
 /* ---- start and finish ----------------------------------------------------------------------- */
 
 static void start_handles(struct pipeline *pipeline)
@@ -435,6 +444,8 @@ static void finish(struct pipeline *pipeline)
 	batch_free(pipeline->spare);
 	exits_fini(&pipeline->exits);
 	routes_free(pipeline->drain.routes);
+	redact_report(pipeline->drain.redact);
+	redact_free(pipeline->drain.redact);
 	drain_fini(&pipeline->drain);
 }
 
@@ -454,6 +465,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	result = drain_init(&pipeline->drain, file, settings, &pipeline->drops, &pipeline->exits);
 	if (result == 0) {
 		pipeline->drain.routes = routes_new(settings->routes_path);
+		pipeline->drain.redact = redact_new();
 		pipeline->deliver =
 			deliver_new(&pipeline->loop, settings, &pipeline->drops, on_safe, pipeline);
 		pipeline->reload = reload_start(&pipeline->loop, settings, &file->header->control);
@@ -469,6 +481,7 @@ int pipeline_run(struct segment_file *file, const struct settings *settings,
 	pipeline->started_ns = pipeline->active_ns = pipeline->drain.now_ns;
 	settings_file_register(settings->file, NULL, take_settings, pipeline);
 	settings_file_register(settings->file, "routes", take_routes, pipeline);
+	settings_file_register(settings->file, "redaction", take_redaction, pipeline);
 	settings_file_register(settings->file, "tail_sampling", take_tail_sampling, pipeline);
 	start_handles(pipeline);
 	start_meter(pipeline);

@@ -5,6 +5,7 @@
 #include "exporter/control.h"
 #include "exporter/destinations.h"
 #include "exporter/log.h"
+#include "exporter/redact.h"
 #include "exporter/routes.h"
 #include "exporter/settings_section.h"
 #include "exporter/tail_policy.h"
@@ -40,6 +41,11 @@ static void check_destinations(const struct config_node *root)
 	destinations_fini(&destinations);
 }
 
+static void check_redaction(const struct config_node *section)
+{
+	redact_configure(NULL, section);
+}
+
 static void check_routes(const struct config_node *section)
 {
 	routes_configure(NULL, section);
@@ -61,7 +67,8 @@ static const struct section sections[] = {
 	{NULL, check_control},      /* sampling, capture, features, disabled */
 	{NULL, check_settings},     /* slow_call, repeated_queries, store */
 	{NULL, check_destinations}, /* destinations, spool */
-	{"routes", check_routes},   {"tail_sampling", check_tail}, {"metrics", check_metrics},
+	{"redaction", check_redaction}, {"routes", check_routes},
+	{"tail_sampling", check_tail},  {"metrics", check_metrics},
 };
 
 /* Read at the start alone. */

@@ -7,10 +7,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "exporter/redact.h"
+
 enum self_metric {
 	SELF_SPANS_READ,
 	SELF_SPANS_UNSAMPLED,
 	SELF_DROPS,
+	SELF_REDACTIONS,
 	SELF_PROCESSES,
 	SELF_PROCESSES_ATTACHED,
 	SELF_CONNECTIONS,
@@ -39,6 +42,8 @@ static const struct definition {
 	[SELF_SPANS_UNSAMPLED] = {"tagalong.spans.unsampled", "{span}",
 				  "Spans that were read, measured, and not sampled.", COUNTER},
 	[SELF_DROPS] = {"tagalong.drops", "{drop}", "What was lost, by reason.", COUNTER},
+	[SELF_REDACTIONS] = {"tagalong.redactions", "{redaction}",
+			     "Secrets that were masked, by rule.", COUNTER},
 	[SELF_PROCESSES] = {"tagalong.processes", "{process}", "Instrumented processes that live.",
 			    LEVEL},
 	[SELF_PROCESSES_ATTACHED] = {"tagalong.processes.attached", "{process}",
@@ -125,6 +130,17 @@ static void read_memory(struct self_metrics *self)
 
 /* ---- spans ------------------------------------------------------------------------------------
  */
+
+static void read_redactions(struct self_metrics *self)
+{
+	for (unsigned rule = 0; rule < REDACTIONS; rule++) {
+		struct attribute attribute = text_of("rule", redact_name((enum redaction)rule));
+		uint64_t count = redact_count(self->drain->redact, (enum redaction)rule);
+
+		if (count)
+			set(self, SELF_REDACTIONS, &attribute, 1, (double)count);
+	}
+}
 
 static void read_drops(struct self_metrics *self)
 {
@@ -231,6 +247,7 @@ static void observe(void *context)
 	read_cpu(self);
 	read_memory(self);
 	read_drops(self);
+	read_redactions(self);
 	read_drain(self);
 	read_destinations(self);
 	read_tail(self);

@@ -99,6 +99,16 @@ static int is_random(const char *from, const char *end)
 	return 0;
 }
 
+/* Slack's begin with numbers; as for cards, thirteen digits and joints in a row. */
+static int is_numbered(const char *from, const char *end)
+{
+	const char *at = from;
+
+	while (at < end && (is(*at, DIGIT) || *at == '-'))
+		at++;
+	return at - from >= CARD_DIGITS_MIN;
+}
+
 /* "eyJ" is base64 of `{"`: a header in JSON, mostly with a payload and a signature. */
 static int find_jwt(const struct view *view, const char *from, struct secret *found)
 {
@@ -143,7 +153,8 @@ static int find_prefixed(const struct view *view, const char *from, struct secre
 		if (!begins(from, view->end, tokens[i].prefix, tokens[i].size))
 			continue;
 		end = skip(from + tokens[i].size, view->end, URL64);
-		if (end - from >= tokens[i].size + tokens[i].least && is_random(from, end))
+		if (end - from >= tokens[i].size + tokens[i].least &&
+		    (is_random(from, end) || is_numbered(from + tokens[i].size, end)))
 			return take(view, from, end, REDACTION_TOKEN, found);
 	}
 	return 0;
