@@ -9,6 +9,7 @@
 
 #include "ebpf/data.h"
 #include "ebpf/kernel.h"
+#include "ebpf/thread_data.h"
 
 #define MAP(name, kind, key_type, value_type, room)                                                \
 	struct map_##name {                                                                        \

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "ebpf/data.h"
+#include "ebpf/thread_data.h"
 
 struct probes;
 

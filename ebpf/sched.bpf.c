@@ -2,6 +2,7 @@
 #include "ebpf/maps.h"
 
 #include "ebpf/descriptor.h"
+#include "ebpf/span.h"
 #include "ebpf/thread.h"
 
 /* Outside of any call, and not stopped, a thread leaves the CPU for a page fault alone. */

@@ -4,6 +4,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "ebpf/descriptor.h"
+#include "ebpf/span.h"
 #include "ebpf/thread.h"
 
 #define LAST_ERRNO   4095
