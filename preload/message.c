@@ -139,7 +139,7 @@ static uint64_t context_for(struct thread *self, const struct conn *conn, enum s
 								: SPAN_LINK_CONNECT;
 		return conn->connect_context;
 	}
-	if (!self->runtime && conn->deferred && self->waits != THREAD_CALLS)
+	if (!self->runtime && conn->deferred && self->waits == THREAD_LOOPS)
 		return 0;
 	context = context_get(self);
 	if (context)

@@ -146,6 +146,20 @@ static void a_connection_that_is_accepted_begins_a_turn(void **state)
 	close(accepted);
 }
 
+/* A worker that waits for its listener, and within a request for room, as Python's sockets do. */
+static void a_server_of_one_request_at_a_time_keeps_it(void **state)
+{
+	struct pollfd set[] = {{fd, POLLOUT, 0}};
+
+	(void)state;
+	thread_self.waits = THREAD_SELECTS;
+	read_on(server, asked);
+	wait_poll(__builtin_frame_address(0), set, 1, 0);
+	call();
+	assert_true(made()->parent);
+	assert_int_equal(made()->link, SPAN_LINK_CONTEXT);
+}
+
 /* One thing after the other: then there are no turns. */
 static void a_thread_that_is_no_loop_keeps_its_request(void **state)
 {
@@ -231,6 +245,7 @@ int main(void)
 		TURN_TEST(the_end_of_a_connection_ends_the_turn_of_a_request),
 		TURN_TEST(the_end_of_a_call_is_the_turn_of_who_made_it),
 		TURN_TEST(a_connection_that_is_accepted_begins_a_turn),
+		TURN_TEST(a_server_of_one_request_at_a_time_keeps_it),
 		TURN_TEST(a_thread_that_is_no_loop_keeps_its_request),
 		TURN_TEST(what_another_thread_has_read_on_is_not_served_here),
 		TURN_TEST(where_others_answer_what_is_read_is_a_guess),
