@@ -1,4 +1,4 @@
-/* test_spool.c - payloads on disk: order, restarts, bounds, torn writes, damage; and the outbox. */
+/* test_spool.c - payloads on disk: order, restarts, bounds, torn writes, damage. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,63 +15,14 @@
 
 #include <cmocka.h>
 
-#include "exporter/outbox.h"
-#include "exporter/spool.h"
 #include "exporter/spool_record.h"
+#include "tests/unit/spool_test.h"
 
-#define HOUR_NS 3600000000000ull
-#define FIRST   "0000000000000001.spool"
-
-static char directory[64], path[96];
-static struct spool_limits limits;
-static struct spool *spool;
-
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof(directory), "/tmp/tagalong-test-XXXXXX");
-	if (!mkdtemp(directory))
-		return -1;
-	snprintf(path, sizeof(path), "%s/deep/spool", directory);
-	limits = (struct spool_limits){.max_bytes = 64 << 20, .max_age_ns = HOUR_NS};
-	spool = NULL;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	char command[128];
-
-	(void)state;
-	spool_close(spool);
-	snprintf(command, sizeof(command), "/bin/rm -rf %s", directory);
-	return system(command);
-}
-
-static void begin(void)
-{
-	int error = 0;
-
-	spool_close(spool);
-	spool = spool_open(path, &limits, &error);
-	assert_int_equal(error, 0);
-	assert_non_null(spool);
-}
-
-/* A payload that is known by its number, of any size from 4 on. */
-static struct payload *numbered(uint32_t number, size_t size)
-{
-	struct payload *payload = payload_new(SIGNAL_TRACES, number + 1, size);
-
-	assert_non_null(payload);
-	memset(payload->bytes, (int)('a' + number % 26), size);
-	memcpy(payload->bytes, &number, sizeof(number));
-	return payload;
-}
+#define FIRST "0000000000000001.spool"
 
 static int append(uint32_t number, size_t size)
 {
-	struct payload *payload = numbered(number, size);
+	struct payload *payload = numbered_payload(number, size);
 	int result = spool_append(spool, payload);
 
 	payload_put(payload);
@@ -114,7 +64,7 @@ static struct spool_stats stats(void)
 static void nothing_is_made_before_the_first_append(void **state)
 {
 	(void)state;
-	begin();
+	spool_begin();
 	assert_true(spool_is_empty(spool));
 	assert_int_equal(next(), -1);
 	assert_int_equal(access(path, F_OK), -1);
@@ -125,7 +75,7 @@ static void nothing_is_made_before_the_first_append(void **state)
 static void what_goes_in_comes_out_in_order(void **state)
 {
 	(void)state;
-	begin();
+	spool_begin();
 	for (uint32_t i = 0; i < 100; i++)
 		assert_int_equal(append(i, 4 + 1000ull * i), 0);
 	assert_int_equal(stats().payloads, 100);
@@ -149,20 +99,20 @@ static void what_goes_in_comes_out_in_order(void **state)
 static void a_restart_goes_on_where_it_was(void **state)
 {
 	(void)state;
-	begin();
+	spool_begin();
 	for (uint32_t i = 0; i < 6; i++)
 		assert_int_equal(append(i, 100), 0);
 	for (uint32_t i = 0; i < 20; i++) {
-		begin();
+		spool_begin();
 		assert_int_equal(stats().payloads, 6);
 		assert_int_equal(next(), i);
-		begin();
+		spool_begin();
 		assert_int_equal(take(), i);
 		assert_int_equal(append(6 + i, 100), 0);
 	}
 	for (uint32_t i = 20; i < 26; i++)
 		assert_int_equal(take(), i);
-	begin();
+	spool_begin();
 	assert_true(spool_is_empty(spool));
 }
 
@@ -172,12 +122,12 @@ static void one_process_has_it(void **state)
 	int error = 0;
 
 	(void)state;
-	begin();
+	spool_begin();
 	assert_int_equal(append(1, 10), 0);
 	other = spool_open(path, &limits, &error);
 	assert_null(other);
 	assert_int_equal(error, -EBUSY);
-	begin();
+	spool_begin();
 	assert_int_equal(take(), 1);
 }
 
@@ -187,7 +137,7 @@ static void the_oldest_make_room_for_the_newest(void **state)
 
 	(void)state;
 	limits.max_bytes = 1 << 20;
-	begin();
+	spool_begin();
 	for (uint32_t i = 0; i < 300; i++) {
 		assert_int_equal(append(i, 10000), 0);
 		assert_true(stats().bytes <= limits.max_bytes);
@@ -210,7 +160,7 @@ static void what_was_dropped_in_the_request_is_not_done_twice(void **state)
 
 	(void)state;
 	limits.max_bytes = 1 << 20;
-	begin();
+	spool_begin();
 	assert_int_equal(append(0, 10000), 0);
 	assert_int_equal(next(), 0);
 	for (uint32_t i = 1; i < 200; i++)
@@ -226,7 +176,7 @@ static void what_is_too_old_is_dropped(void **state)
 	uint64_t unix_ns;
 
 	(void)state;
-	begin();
+	spool_begin();
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(append(i, 10), 0);
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -241,7 +191,7 @@ static void what_is_too_old_is_dropped(void **state)
 	/* After a restart as well. */
 	assert_int_equal(append(3, 10), 0);
 	limits.max_age_ns = 1;
-	begin();
+	spool_begin();
 	assert_true(spool_is_empty(spool));
 	assert_int_equal(stats().dropped_age, 4);
 }
@@ -281,7 +231,7 @@ static size_t make_records(uint8_t *to, size_t room)
 {
 	size_t size;
 
-	begin();
+	spool_begin();
 	for (uint32_t i = 0; i < RECORDS; i++)
 		assert_int_equal(append(i, BYTES), 0);
 	spool_close(spool);
@@ -301,7 +251,7 @@ static void a_torn_write_costs_itself_alone(void **state)
 		size_t whole = cut / (SPOOL_HEAD_BYTES + BYTES);
 
 		write_file(bytes, cut);
-		begin();
+		spool_begin();
 		assert_int_equal(stats().payloads, whole);
 		/* Behind what is torn there is room for more. */
 		assert_int_equal(append(9, 10), 0);
@@ -325,7 +275,7 @@ static void a_damaged_byte_costs_one_payload(void **state)
 		bytes[at] ^= 0x55;
 		write_file(bytes, size);
 		bytes[at] ^= 0x55;
-		begin();
+		spool_begin();
 		for (int64_t i = 0; i < RECORDS; i++)
 			if (i != hit)
 				assert_int_equal(take(), i);
@@ -348,14 +298,14 @@ static void strange_files_are_survived(void **state)
 	assert_int_equal(mkdir(name, 0700), 0);
 	snprintf(name, sizeof(name), "%s/not-ours", path);
 	assert_int_equal(mkdir(name, 0700), 0);
-	begin();
+	spool_begin();
 	assert_true(spool_is_empty(spool));
 	assert_int_equal(append(1, 10), 0);
 	assert_int_equal(take(), 1);
 	snprintf(name, sizeof(name), "%s/cursor", path);
 	assert_int_equal(append(2, 10), 0);
 	assert_int_equal(truncate(name, 5), 0);
-	begin();
+	spool_begin();
 	assert_int_equal(take(), 2);
 }
 
@@ -366,7 +316,7 @@ static void a_full_disk_refuses_and_keeps_the_rest(void **state)
 
 	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
-	begin();
+	spool_begin();
 	assert_int_equal(append(0, 1000), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = before;
@@ -378,7 +328,7 @@ static void a_full_disk_refuses_and_keeps_the_rest(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(stats().failed, 2);
 	assert_int_equal(append(4, 5000), 0);
-	begin();
+	spool_begin();
 	assert_int_equal(take(), 0);
 	assert_int_equal(take(), 2);
 	assert_int_equal(take(), 4);
@@ -394,7 +344,7 @@ static void a_place_that_cant_be_written_can_be_later(void **state)
 	snprintf(file, sizeof(file), "%s/deep", directory);
 	assert_int_equal(close(creat(file, 0600)), 0);
 	snprintf(path, sizeof(path), "%s/deep/spool", directory);
-	begin();
+	spool_begin();
 	assert_true(spool_is_empty(spool));
 	assert_int_equal(append(1, 10), -ENOTDIR);
 	assert_int_equal(stats().failed, 1);
@@ -403,138 +353,9 @@ static void a_place_that_cant_be_written_can_be_later(void **state)
 	assert_int_equal(take(), 2);
 }
 
-/* ---- the outbox ----------------------------------------------------------------------------- */
-
-static struct outbox outbox;
-static struct batch batches[64];
-static unsigned answered[64], answers;
-
-static void on_answered(void *context, struct batch *batch)
-{
-	assert_ptr_equal(context, &outbox);
-	answered[answers++] = (unsigned)(batch - batches);
-}
-
-static void push(uint32_t number, int with_batch)
-{
-	struct payload *payload = numbered(number, 100);
-
-	assert_int_equal(outbox_push(&outbox, payload, with_batch ? &batches[number] : NULL), 0);
-	payload_put(payload);
-}
-
-/* The number of the first that is gathered, of how many. */
-static uint32_t gather(size_t items, size_t count)
-{
-	uint32_t number;
-
-	assert_int_equal(outbox_gather(&outbox, items), 0);
-	assert_int_equal(outbox.gathered_count, count);
-	memcpy(&number, outbox.gathered[0]->bytes, sizeof(number));
-	return number;
-}
-
-static void outbox_with(enum signal signal, int with_spool)
-{
-	answers = 0;
-	outbox_init(&outbox, signal, on_answered, &outbox);
-	if (!with_spool)
-		return;
-	begin();
-	outbox.spool = spool;
-	spool = NULL;
-}
-
-static void small_payloads_go_together(void **state)
-{
-	(void)state;
-	outbox_with(SIGNAL_TRACES, 0);
-	for (uint32_t i = 0; i < 5; i++)
-		push(i, 1);
-	/* 1 + 2 + 3 items fit into 6, and what is too large alone goes alone. */
-	assert_int_equal(gather(6, 3), 0);
-	assert_int_equal(outbox_held_items(&outbox), 6);
-	outbox_done(&outbox);
-	assert_int_equal(answers, 3);
-	assert_int_equal(gather(1, 1), 3);
-	outbox_unhold(&outbox);
-	assert_int_equal(gather(100, 2), 3);
-	outbox_done(&outbox);
-	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(answered[i], i);
-	assert_true(outbox_is_empty(&outbox));
-	outbox_fini(&outbox);
-}
-
-static void of_metrics_the_newest_are_kept(void **state)
-{
-	(void)state;
-	outbox_with(SIGNAL_METRICS, 0);
-	push(0, 0);
-	assert_int_equal(gather(1, 1), 0);
-	for (uint32_t i = 1; i < 20; i++)
-		push(i, 0);
-	assert_int_equal(outbox_waiting(&outbox), 5);
-	/* 2 + 3 + ... + 16 items. */
-	assert_int_equal(outbox.lost_items, 135);
-	outbox_done(&outbox);
-	for (uint32_t i = 16; i < 20; i++) {
-		assert_int_equal(gather(1, 1), i);
-		outbox_done(&outbox);
-	}
-	outbox_fini(&outbox);
-}
-
-static void what_is_newer_follows_into_the_spool(void **state)
-{
-	(void)state;
-	outbox_with(SIGNAL_TRACES, 1);
-	for (uint32_t i = 0; i < 4; i++)
-		push(i, 1);
-	assert_int_equal(gather(1, 1), 0);
-	assert_int_equal(outbox_spill(&outbox), 0);
-	/* The one that is under way stays, but the rings need not wait for it. */
-	assert_int_equal(answers, 4);
-	assert_int_equal(outbox_waiting(&outbox), 1);
-	push(4, 1);
-	assert_int_equal(answers, 5);
-	assert_int_equal(outbox_waiting(&outbox), 1);
-	outbox_done(&outbox);
-	for (uint32_t i = 1; i < 5; i++) {
-		assert_false(outbox_is_empty(&outbox));
-		assert_int_equal(gather(100, 1), i);
-		outbox_unhold(&outbox);
-		assert_int_equal(gather(100, 1), i);
-		outbox_done(&outbox);
-	}
-	assert_true(outbox_is_empty(&outbox));
-	push(5, 1);
-	assert_int_equal(outbox_waiting(&outbox), 1);
-	outbox_fini(&outbox);
-}
-
-static void who_lags_keeps_a_bounded_memory(void **state)
-{
-	(void)state;
-	outbox_with(SIGNAL_TRACES, 0);
-	for (uint32_t i = 0; i < 40; i++) {
-		struct payload *payload = numbered(i, 1 << 20);
-
-		assert_int_equal(outbox_push(&outbox, payload, &batches[i]), 0);
-		payload_put(payload);
-	}
-	assert_int_equal(answers, 0);
-	outbox_release(&outbox);
-	assert_int_equal(answers, 40);
-	assert_int_equal(outbox_waiting(&outbox), 8);
-	assert_int_equal(outbox.lost_items, 32 * 33 / 2);
-	assert_int_equal(gather(1, 1), 32);
-	outbox_fini(&outbox);
-}
-
 int main(void)
 {
-#define SPOOL_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define SPOOL_TEST(name) cmocka_unit_test_setup_teardown(name, spool_set_up, spool_tear_down)
 	const struct CMUnitTest tests[] = {
 		SPOOL_TEST(nothing_is_made_before_the_first_append),
 		SPOOL_TEST(what_goes_in_comes_out_in_order),
@@ -548,10 +369,6 @@ int main(void)
 		SPOOL_TEST(strange_files_are_survived),
 		SPOOL_TEST(a_full_disk_refuses_and_keeps_the_rest),
 		SPOOL_TEST(a_place_that_cant_be_written_can_be_later),
-		SPOOL_TEST(small_payloads_go_together),
-		SPOOL_TEST(of_metrics_the_newest_are_kept),
-		SPOOL_TEST(what_is_newer_follows_into_the_spool),
-		SPOOL_TEST(who_lags_keeps_a_bounded_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
