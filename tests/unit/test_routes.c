@@ -1,4 +1,4 @@
-/* test_routes.c - patterns, segments that are values, words that stay, and the table on disk. */
+/* test_routes.c - patterns, segments that are values, words that stay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,75 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "exporter/routes.h"
-#include "exporter/routes_file.h"
 #include "exporter/routes_shape.h"
-
-#define HOUR_NS 3600000000000ull
-
-static struct arena arena;
-static struct routes *routes;
-static struct route_match match;
-static char directory[64], file[128];
-
-static int set_up(void **state)
-{
-	(void)state;
-	unsetenv("TAGALONG_ROUTES");
-	unsetenv("TAGALONG_ROUTES_LEARN");
-	strcpy(directory, "/tmp/tagalong-routes-XXXXXX");
-	if (!mkdtemp(directory))
-		return -1;
-	snprintf(file, sizeof(file), "%s/routes", directory);
-	arena_init(&arena);
-	routes = routes_new(NULL);
-	return routes ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	static const char *const ends[] = {"", ".new", ".lock"};
-	char name[160];
-
-	(void)state;
-	routes_free(routes);
-	arena_free(&arena);
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "%s%s", file, ends[i]);
-		unlink(name);
-	}
-	return rmdir(directory);
-}
-
-static struct text text(const char *string)
-{
-	return (struct text){string, (uint32_t)strlen(string)};
-}
-
-static const char *answered(const char *path, unsigned status)
-{
-	routes_find(routes, &arena, text("shop"), text(path), status, &match);
-	return match.route.at;
-}
-
-static const char *route(const char *path)
-{
-	return answered(path, 200);
-}
-
-static void assert_value(unsigned index, const char *name, const char *value)
-{
-	assert_true(index < match.parameters);
-	assert_string_equal(match.name[index].at, name);
-	assert_int_equal(match.value[index].size, strlen(value));
-	assert_memory_equal(match.value[index].at, value, strlen(value));
-}
+#include "tests/unit/routes_test.h"
 
 static void use_patterns(const char *patterns)
 {
@@ -379,148 +316,27 @@ static void the_table_is_bounded_and_people_still_become_a_parameter(void **stat
 	assert_string_equal(route("/orders/17"), "/orders/{id}");
 }
 
-/* ---- the table on disk ---------------------------------------------------------------------- */
-
-static void start_with_file(void)
-{
-	routes_free(routes);
-	routes = routes_new(file);
-	assert_non_null(routes);
-}
-
-static void learn_people(void)
-{
-	char path[64];
-
-	for (int i = 0; i < 20; i++) {
-		snprintf(path, sizeof(path), "/u/%c%cjones", 'a' + i, 'b' + i);
-		route(path);
-	}
-}
-
-static void what_was_learned_survives_a_restart(void **state)
-{
-	(void)state;
-	start_with_file();
-	learn_people();
-	start_with_file();
-	assert_string_equal(route("/u/somebody"), "/u/{id}");
-}
-
-static void exporters_with_one_file_learn_from_each_other(void **state)
-{
-	uint64_t now = (uint64_t)time(NULL) * 1000000000u;
-	struct routes *other;
-
-	(void)state;
-	start_with_file();
-	other = routes_new(file);
-	assert_non_null(other);
-	routes_find(other, &arena, text("shop"), text("/orders/17"), 200, &match);
-	learn_people();
-	routes_housekeep(routes, now);
-	routes_housekeep(other, now);
-	routes_find(other, &arena, text("shop"), text("/u/somebody"), 200, &match);
-	assert_string_equal(match.route.at, "/u/{id}");
-	routes_housekeep(routes, now + HOUR_NS);
-	assert_string_equal(answered("/orders/99", 404), "/orders/{id}");
-	routes_free(other);
-}
-
-static size_t read_whole(char **bytes)
-{
-	FILE *from = fopen(file, "r");
-	struct stat stat_of;
-	size_t size;
-
-	assert_non_null(from);
-	assert_int_equal(fstat(fileno(from), &stat_of), 0);
-	*bytes = malloc((size_t)stat_of.st_size);
-	size = fread(*bytes, 1, (size_t)stat_of.st_size, from);
-	fclose(from);
-	return size;
-}
-
-static void a_file_cut_or_changed_anywhere_is_refused_whole(void **state)
-{
-	struct route_tree tree;
-	char *bytes;
-	size_t size;
-
-	(void)state;
-	start_with_file();
-	route("/orders/17");
-	route("/login");
-	routes_free(routes);
-	routes = NULL;
-	size = read_whole(&bytes);
-	assert_int_equal(route_tree_init(&tree), 0);
-	for (size_t cut = 0; cut < size; cut++)
-		assert_true(routes_file_parse(&tree, bytes, cut) < 0);
-	for (size_t at = 0; at < size; at++) {
-		bytes[at] ^= 0x10;
-		assert_true(routes_file_parse(&tree, bytes, size) < 0);
-		bytes[at] ^= 0x10;
-	}
-	assert_int_equal(tree.count, 0);
-	assert_int_equal(routes_file_parse(&tree, bytes, size), 0);
-	assert_int_equal(tree.count, 4);
-	route_tree_fini(&tree);
-	free(bytes);
-}
-
-static void a_damaged_file_is_replaced(void **state)
-{
-	FILE *to = fopen(file, "w");
-
-	(void)state;
-	assert_non_null(to);
-	fputs("no table", to);
-	fclose(to);
-	start_with_file();
-	learn_people();
-	start_with_file();
-	assert_string_equal(route("/u/somebody"), "/u/{id}");
-}
-
-static void a_table_that_can_not_be_written_does_no_harm(void **state)
-{
-	(void)state;
-	routes_free(routes);
-	routes = routes_new("/proc/nowhere/routes");
-	assert_non_null(routes);
-	learn_people();
-	routes_housekeep(routes, 500000 * HOUR_NS);
-	assert_string_equal(route("/u/somebody"), "/u/{id}");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
+#define ROUTES_TEST(name) cmocka_unit_test_setup_teardown(name, routes_set_up, routes_tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(patterns_of_the_user_win_in_their_order),
-		TEST(patterns_match_whole_paths_only),
-		TEST(stars_are_parameters_without_names),
-		TEST(what_is_no_pattern_is_complained_of),
-		TEST(the_settings_file_names_patterns_and_ends_learning),
-		TEST(segments_are_told_by_their_looks),
-		TEST(values_are_parameters_at_once),
-		TEST(a_path_met_again_has_the_same_route_and_its_own_values),
-		TEST(slashes_and_path_parameters_are_kept_apart),
-		TEST(paths_that_are_too_deep_have_no_route),
-		TEST(people_become_a_parameter_and_nothing_is_told_before),
-		TEST(names_of_an_api_stay_however_many_there_are),
-		TEST(search_and_me_stay_among_people),
-		TEST(subtrees_of_people_become_one),
-		TEST(what_was_not_found_teaches_nothing),
-		TEST(services_do_not_learn_from_each_other),
-		TEST(the_table_is_bounded_and_people_still_become_a_parameter),
-		TEST(what_was_learned_survives_a_restart),
-		TEST(exporters_with_one_file_learn_from_each_other),
-		TEST(a_file_cut_or_changed_anywhere_is_refused_whole),
-		TEST(a_damaged_file_is_replaced),
-		TEST(a_table_that_can_not_be_written_does_no_harm),
+		ROUTES_TEST(patterns_of_the_user_win_in_their_order),
+		ROUTES_TEST(patterns_match_whole_paths_only),
+		ROUTES_TEST(stars_are_parameters_without_names),
+		ROUTES_TEST(what_is_no_pattern_is_complained_of),
+		ROUTES_TEST(the_settings_file_names_patterns_and_ends_learning),
+		ROUTES_TEST(segments_are_told_by_their_looks),
+		ROUTES_TEST(values_are_parameters_at_once),
+		ROUTES_TEST(a_path_met_again_has_the_same_route_and_its_own_values),
+		ROUTES_TEST(slashes_and_path_parameters_are_kept_apart),
+		ROUTES_TEST(paths_that_are_too_deep_have_no_route),
+		ROUTES_TEST(people_become_a_parameter_and_nothing_is_told_before),
+		ROUTES_TEST(names_of_an_api_stay_however_many_there_are),
+		ROUTES_TEST(search_and_me_stay_among_people),
+		ROUTES_TEST(subtrees_of_people_become_one),
+		ROUTES_TEST(what_was_not_found_teaches_nothing),
+		ROUTES_TEST(services_do_not_learn_from_each_other),
+		ROUTES_TEST(the_table_is_bounded_and_people_still_become_a_parameter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
