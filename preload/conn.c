@@ -183,7 +183,9 @@ static void end(struct exchange *exchange, uint64_t end_ns)
 
 void conn_end_first(struct conn *conn, uint64_t end_ns)
 {
-	if (!is_needed(conn, conn_first(conn)))
+	const struct exchange *first = conn_first(conn);
+
+	if (first && !is_needed(conn, first))
 		end(pop(conn), end_ns);
 }
 
