@@ -10,6 +10,7 @@
 #include "preload/conn.h"
 #include "preload/context.h"
 #include "preload/exchange.h"
+#include "preload/exchange_list.h"
 #include "preload/fd.h"
 #include "preload/identity.h"
 #include "preload/names.h"

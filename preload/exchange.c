@@ -6,6 +6,8 @@
 
 #include "preload/attach.h"
 #include "preload/conf.h"
+#include "preload/exchange_cpu.h"
+#include "preload/exchange_list.h"
 #include "preload/late.h"
 #include "preload/live.h"
 #include "preload/published.h"
@@ -17,15 +19,6 @@
 #define EXCHANGES     8192
 #define PRIVATE_SPANS 8192
 
-/*
- * What a look-up of live server exchanges compares, by index, apart from the exchanges themselves
- * so that the search runs through few cache lines.
- */
-struct listing {
-	_Atomic uint64_t parent; /* last eight bytes of the caller's span ID, 0: not listed */
-	_Atomic uint64_t target;
-};
-
 /* What stands before the text of a field. */
 struct field_head {
 	uint8_t id;
@@ -35,15 +28,11 @@ struct field_head {
 
 struct pool exchanges;
 static struct pool private_spans;
-static struct listing *listings;
-static _Atomic uint32_t listed_to; /* highest index that was ever listed */
-static _Atomic uint8_t served;
 
 int exchanges_init(void)
 {
-	if (!listings)
-		listings = sys_map(sizeof(*listings) * (EXCHANGES + 1));
-	if (!listings || pool_init(&exchanges, sizeof(struct exchange), EXCHANGES))
+	if (exchange_list_init(EXCHANGES) ||
+	    pool_init(&exchanges, sizeof(struct exchange), EXCHANGES))
 		return -ENOMEM;
 	return pool_init(&private_spans, sizeof(struct inflight), PRIVATE_SPANS);
 }
@@ -229,18 +218,12 @@ void exchange_publish(struct exchange *exchange)
 		atomic_store_explicit(&exchange->inflight->live, 1, memory_order_release);
 }
 
-static void unlist(const struct exchange *exchange)
-{
-	atomic_store_explicit(&listings[exchange->index].parent, 0, memory_order_relaxed);
-	atomic_store_explicit(&listings[exchange->index].target, 0, memory_order_relaxed);
-}
-
 void exchange_drop(struct exchange *exchange)
 {
 	uint32_t generation = atomic_load_explicit(&exchange->generation, memory_order_relaxed);
 
 	if (exchange->kind == SPAN_SERVER)
-		unlist(exchange);
+		exchange_unlist(exchange);
 	if (exchange->taken)
 		late_keep(exchange, exchange_reference(exchange));
 	if (!exchange->private_span && exchange->epoch == process_epoch)
@@ -250,37 +233,6 @@ void exchange_drop(struct exchange *exchange)
 	pool_put(&exchanges, exchange->index);
 }
 
-void exchange_count_cpu(struct thread *self, struct exchange *exchange)
-{
-	if (!conf.cpu_time || self->waits == THREAD_LOOPS || self->runtime)
-		return;
-	exchange->cpu_start_ns = sys_thread_cpu_ns();
-	exchange->turn = self->turns;
-}
-
-/* The thread's own clock tells what it did for this request, if it took up no other meanwhile. */
-static void served_by(struct thread *self, const struct exchange *exchange, struct span *span)
-{
-	published_end(self, &exchange->own);
-	if (!exchange->cpu_start_ns || self->turns != exchange->turn ||
-	    span->thread_id != thread_id(self))
-		return;
-	span->cpu_ns = sys_thread_cpu_ns() - exchange->cpu_start_ns;
-	span->flags |= SPAN_CPU_KNOWN;
-}
-
-/* The time of a call counts for its request if one thread does both. */
-static void count_call(struct thread *self, const struct exchange *exchange,
-		       const struct span *span)
-{
-	struct exchange *server = exchange_of(exchange->parent);
-	struct span *of_server = server ? exchange_span(server) : NULL;
-
-	if (of_server && server->cpu_start_ns && of_server->thread_id == thread_id(self) &&
-	    span->thread_id == of_server->thread_id)
-		of_server->calls_ns += span->end_ns - span->start_ns;
-}
-
 void exchange_end(struct exchange *exchange, uint64_t end_ns)
 {
 	struct span *span = exchange_span(exchange);
@@ -288,72 +240,9 @@ void exchange_end(struct exchange *exchange, uint64_t end_ns)
 	if (exchange->epoch == process_epoch && !conf.no_telemetry) {
 		span->end_ns = end_ns;
 		if (exchange->kind == SPAN_SERVER)
-			served_by(&thread_self, exchange, span);
-		else
-			count_call(&thread_self, exchange, span);
+			published_end(&thread_self, &exchange->own);
+		exchange_counted(&thread_self, exchange);
 		ring_push_span(span, exchange->inflight->fields, exchange->fields_size);
 	}
 	exchange_drop(exchange);
-}
-
-static uint64_t parent_key(const uint8_t span_id[8])
-{
-	uint64_t key;
-
-	memcpy(&key, span_id, sizeof(key));
-	return key;
-}
-
-void exchange_list(struct exchange *exchange)
-{
-	uint32_t seen = atomic_load_explicit(&listed_to, memory_order_relaxed);
-	struct listing *listing = &listings[exchange->index];
-
-	atomic_store_explicit(&served, 1, memory_order_relaxed);
-	atomic_store_explicit(&listing->parent, parent_key(exchange->incoming.span_id),
-			      memory_order_relaxed);
-	atomic_store_explicit(&listing->target, exchange->target_hash, memory_order_relaxed);
-	while (seen < exchange->index &&
-	       !atomic_compare_exchange_weak(&listed_to, &seen, exchange->index))
-		;
-}
-
-/* The preferred one or the only one among the listed; `by_target` says which key is compared. */
-static struct exchange *find(uint64_t key, int by_target, uint64_t preferred)
-{
-	uint32_t last = atomic_load_explicit(&listed_to, memory_order_relaxed);
-	uint32_t found = 0;
-	uint32_t count = 0;
-
-	for (uint32_t i = 1; i <= last; i++) {
-		_Atomic uint64_t *at = by_target ? &listings[i].target : &listings[i].parent;
-
-		if (atomic_load_explicit(at, memory_order_relaxed) != key)
-			continue;
-		if (i == (uint32_t)preferred && exchange_of(preferred))
-			return exchange_at(i);
-		found = i;
-		count++;
-	}
-	return count == 1 ? exchange_at(found) : NULL;
-}
-
-struct exchange *exchange_find_incoming(const struct trace_parent *parent, uint64_t preferred)
-{
-	uint64_t key = parent_key(parent->span_id);
-	struct exchange *found = key ? find(key, 0, preferred) : NULL;
-
-	if (!found || memcmp(found->incoming.trace_id, parent->trace_id, 16) != 0)
-		return NULL;
-	return found;
-}
-
-struct exchange *exchange_find_target(uint64_t target_hash, uint64_t preferred)
-{
-	return target_hash ? find(target_hash, 1, preferred) : NULL;
-}
-
-int exchange_served(void)
-{
-	return atomic_load_explicit(&served, memory_order_relaxed);
 }

@@ -106,31 +106,11 @@ static inline struct span *exchange_span(struct exchange *exchange)
 	return &exchange->inflight->span;
 }
 
-/*
- * Server, once its head is read: the calling thread's CPU time until the end is told. A thread that
- * waits for events in epoll is not asked for its clock: it works for many requests in turn, and the
- * question is a system call.
- */
-void exchange_count_cpu(struct thread *self, struct exchange *exchange);
-
 /* Makes the entry in the table of requests in flight visible to the exporter. */
 void exchange_publish(struct exchange *exchange);
 
 /* Ends it, and every reference dies: the span goes into the ring, or there is none. */
 void exchange_end(struct exchange *exchange, uint64_t end_ns);
 void exchange_drop(struct exchange *exchange);
-
-/*
- * The one live server exchange of this process whose caller sent that traceparent, or whose method
- * and target hash so. `preferred` wins if it is among several; otherwise several are none.
- */
-struct exchange *exchange_find_incoming(const struct trace_parent *parent, uint64_t preferred);
-struct exchange *exchange_find_target(uint64_t target_hash, uint64_t preferred);
-
-/* Makes a server exchange findable by the two functions above. */
-void exchange_list(struct exchange *exchange);
-
-/* 1 once this process has served a request. */
-int exchange_served(void);
 
 #endif

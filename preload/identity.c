@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "preload/conf.h"
+#include "preload/exchange_list.h"
 #include "preload/fastcgi.h"
 #include "preload/late.h"
 #include "preload/live.h"

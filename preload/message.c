@@ -7,6 +7,8 @@
 #include "preload/attach.h"
 #include "preload/context.h"
 #include "preload/describe.h"
+#include "preload/exchange_cpu.h"
+#include "preload/exchange_list.h"
 #include "preload/identity.h"
 #include "preload/sys.h"
 

@@ -6,9 +6,6 @@
 #include "preload/sys.h"
 
 __thread struct thread thread_self;
-uint32_t process_epoch = 1;
-_Atomic uint8_t process_mode;
-const uint8_t *process_alive;
 
 /* A fork child inherits the forking thread's state, its random numbers included. */
 void thread_refresh(struct thread *self)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "preload/process.h"
+
 struct runtime_context;
 
 /*
@@ -62,22 +64,6 @@ static inline __attribute__((always_inline)) int thread_inside_libpq(void)
 	return thread_self.inside_libpq &&
 	       (uintptr_t)__builtin_frame_address(0) < thread_self.inside_libpq;
 }
-
-/* Counts the forks that led here; contexts and threads of an earlier epoch are the parent's. */
-extern uint32_t process_epoch __attribute__((visibility("hidden")));
-
-enum process_mode {
-	MODE_OFF, /* before the constructor, and when anything looks wrong: all is passed on */
-	MODE_ON,
-};
-
-extern _Atomic uint8_t process_mode __attribute__((visibility("hidden")));
-
-/* A page that the kernel wipes in a fork child; NULL before the first connection. */
-extern const uint8_t *process_alive __attribute__((visibility("hidden")));
-
-/* Forgets what belongs to the parent process; called once in a fork child, by its only thread. */
-void process_forked(void);
 
 /*
  * Enters our own code: NULL means pass through. Never held across a real call: a signal handler may

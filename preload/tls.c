@@ -8,6 +8,7 @@
 
 #include "preload/attach.h"
 #include "preload/context.h"
+#include "preload/exchange_list.h"
 #include "preload/identity.h"
 #include "preload/names.h"
 #include "preload/pool.h"
