@@ -70,15 +70,16 @@ static void visit(void *context, struct resource *stream, const struct record *r
 
 static const char *keep_name(struct business *business, const char *text)
 {
+	size_t size = strlen(text) + 1;
 	struct name *name;
 
 	for (name = business->names; name; name = name->next)
 		if (strcmp(name->text, text) == 0)
 			return name->text;
-	name = malloc(sizeof(*name) + strlen(text) + 1);
+	name = malloc(sizeof(*name) + size);
 	if (!name)
 		return NULL;
-	strcpy(name->text, text);
+	memcpy(name->text, text, size);
 	name->next = business->names;
 	business->names = name;
 	return name->text;

@@ -15,10 +15,10 @@ struct panel {
 	const char *type; /* Grafana's: "timeseries", "stat", "table", "heatmap", "row" */
 	const char *unit; /* Grafana's: "s", "reqps", "percentunit", "bytes", "short" */
 	const char *description;
-	int width; /* of 24 columns */
 	struct {
 		const char *expr, *legend;
 	} queries[PANEL_QUERIES];
+	int width;     /* of 24 columns */
 	int exemplars; /* of the queries are shown */
 };
 

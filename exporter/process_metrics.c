@@ -242,6 +242,7 @@ static void look_at_switches(const struct looked_at *at)
 	directory = opendir(text);
 	if (!directory)
 		return;
+	/* cppcheck-suppress readdirCalled ; no other thread has this stream */
 	for (struct dirent *entry; threads < THREADS_MAX && (entry = readdir(directory));) {
 		if (entry->d_name[0] == '.')
 			continue;
@@ -277,6 +278,7 @@ static void look_at_descriptors(const struct looked_at *at)
 	directory = opendir(path);
 	if (!directory)
 		return;
+	/* cppcheck-suppress readdirCalled ; no other thread has this stream */
 	for (struct dirent *entry; (entry = readdir(directory));)
 		count += entry->d_name[0] != '.';
 	closedir(directory);

@@ -121,7 +121,7 @@ static const struct way *way_of(const char *name)
 /* Prints what is received up to the end of an answer whose body is "ok\n". */
 static void receive_answer(gnutls_session_t session, const struct way *way)
 {
-	char answer[4096];
+	char answer[4096] = "";
 	size_t size = 0;
 
 	while (size < 3 || memcmp(answer + size - 3, "ok\n", 3) != 0) {

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "exporter/prometheus_accept.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -15,8 +14,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	format = prometheus_accept(accept);
 	/* OpenMetrics only for those who name it. */
-	if (format == PROMETHEUS_OPENMETRICS && !strcasestr(accept, "application/openmetrics-text"))
-		abort();
+	CHECK(format != PROMETHEUS_OPENMETRICS ||
+	      strcasestr(accept, "application/openmetrics-text"));
 	free(accept);
 	return 0;
 }

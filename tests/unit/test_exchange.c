@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "preload/exchange_list.h"
 #include "tests/unit/shim_test.h"
 
 static struct slot *slot;
