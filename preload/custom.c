@@ -56,30 +56,74 @@ EXPORT int fcntl64(int fd, int command, ...)
 	return call_fcntl(&real, "fcntl64", fd, command, argument);
 }
 
-/*
- * libuv, so Node.js, closes its descriptors by it. With all the words that any call takes, and not
- * variadic, the real one is called by a jump: there is no frame of ours.
- */
-EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e,
-			   long f) __asm__("syscall");
-EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e, long f)
+typedef long (*syscall_function)(long, ...);
+
+static long syscall_absent(long number, ...)
 {
-	static long (*real)(long, long, long, long, long, long, long);
+	(void)number;
+	errno = ENOSYS;
+	return -1;
+}
+
+/*
+ * libuv, so Node.js, closes its descriptors by it. The caller has passed as many words as the call
+ * takes, so what stands where the others would is its own, and another thread may be writing there:
+ * it is handed to the real one by a jump, without a frame of ours, and never touched.
+ */
+__attribute__((used)) static syscall_function syscall_begins(long number, long a)
+{
+	static syscall_function real;
 
 	if (!real) {
 		int before = errno;
+		void *found = hook_find("syscall");
 
-		real = (long (*)(long, long, long, long, long, long, long))hook_find("syscall");
-		if (!real) {
-			errno = ENOSYS;
-			return -1;
-		}
+		real = found ? (syscall_function)found : syscall_absent;
 		errno = before;
 	}
 	if (number == SYS_close && !fd_ignored((int)a))
 		before_close((int)a);
-	return real(number, a, b, c, d, e, f);
+	return real;
 }
+
+#if defined(__x86_64__)
+__asm__(".pushsection .text\n"
+	".p2align 4\n"
+	".globl syscall\n"
+	".type syscall, @function\n"
+	"syscall:\n"
+	"	.cfi_startproc\n"
+	"	endbr64\n"
+	"	pushq %rdi\n"
+	"	pushq %rsi\n"
+	"	pushq %rdx\n"
+	"	pushq %rcx\n"
+	"	pushq %r8\n"
+	"	pushq %r9\n"
+	"	subq $8, %rsp\n"
+	"	.cfi_adjust_cfa_offset 56\n"
+	"	call syscall_begins\n"
+	"	addq $8, %rsp\n"
+	"	popq %r9\n"
+	"	popq %r8\n"
+	"	popq %rcx\n"
+	"	popq %rdx\n"
+	"	popq %rsi\n"
+	"	popq %rdi\n"
+	"	.cfi_adjust_cfa_offset -56\n"
+	"	jmpq *%rax\n"
+	"	.cfi_endproc\n"
+	".size syscall, .-syscall\n"
+	".popsection\n");
+#else
+/* All its words are in registers. */
+EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e,
+			   long f) __asm__("syscall");
+EXPORT long custom_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	return syscall_begins(number, a)(number, a, b, c, d, e, f);
+}
+#endif
 
 /*
  * The arguments of an execl call as an array; `list` stands behind the first

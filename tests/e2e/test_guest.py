@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tagalong_e2e.machine import LIBRARY, TAGALONG, free_port, wait_for
+from tagalong_e2e.machine import BUILD, LIBRARY, TAGALONG, free_port, wait_for
 from tagalong_e2e.raw import added, exchange, without_added
 
 PYTHON = "/usr/bin/python3"
@@ -90,6 +90,14 @@ for number, file in enumerate(files): file.write(f"own {number}"); file.close()
         assert machine.directory.joinpath(f"own-{number}").read_text() == f"own {number}"
     assert len(collector.wait(3)) == 3
     assert [added(request) for request in peer.requests] == [ONE_OF_EACH] * 3
+
+
+def test_words_that_a_system_call_does_not_take_are_not_touched(machine, session):
+    program = str(BUILD / "tests" / "e2e" / "stack_words")
+    bare = machine.run([program])
+    assert (bare.returncode, bare.stdout) == (0, "1 1 0 -1 1\n")
+    traced = machine.run([program], env=session.env)
+    assert (traced.returncode, traced.stdout) == (0, bare.stdout)
 
 
 def test_failed_exec_in_a_child_changes_nothing(machine, session, collector, peer):
