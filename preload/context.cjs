@@ -323,18 +323,26 @@ class Bound {
   apply(callback, self, given) {
     return storage.run(this.context, Reflect.apply, callback, self, given);
   }
+
+  // By it emitters know one that they were given as a listener when they are to forget it.
+  get(callback, name) {
+    return name === 'listener' && !(name in callback) ? callback : Reflect.get(callback, name);
+  }
 }
 
-// The callback of whoever waits is called in the context of the call that it was given to. In all
-// else the proxy is what was given, which need not be a callback.
+// A class is no callback, and a proxy has neither its identity nor its private members.
+function isCallback(given) {
+  if (typeof given !== 'function') return false;
+  const { value, writable } = Object.getOwnPropertyDescriptor(given, 'prototype') || { writable: true };
+  return writable && (value === undefined || Object.getOwnPropertyNames(value).length <= 1);
+}
+
+// The callback of whoever waits, which stands last, is called in the context of the call that it
+// was given to. In most else the proxy is what was given.
 function watchCallbacks(prototype, name) {
   replace(prototype, name, (original) => function (...given) {
-    let bound;
-    for (let i = 0; i < given.length; i++) {
-      if (typeof given[i] !== 'function') continue;
-      bound = bound || new Bound(storage.getStore());
-      given[i] = new Proxy(given[i], bound);
-    }
+    const last = given.length - 1;
+    if (isCallback(given[last])) given[last] = new Proxy(given[last], new Bound(storage.getStore()));
     return Reflect.apply(original, this, given);
   });
 }
@@ -390,7 +398,9 @@ function watchClass(prototype) {
   if (name === 'ChildProcess') replace(prototype, 'spawn', inCurrent);
   // The standard output and error, where they are files.
   if (name === 'SyncWriteStream') replace(prototype, '_write', inCurrent);
-  for (const method of CALLBACKS) if (isMethod(prototype, method)) watchCallbacks(prototype, method);
+  // One alone may be anything, as the browser's execute(function) of those who test with it.
+  const callbacks = CALLBACKS.filter((method) => isMethod(prototype, method));
+  if (callbacks.length > 1) for (const method of callbacks) watchCallbacks(prototype, method);
   for (const method of QUEUES) if (isMethod(prototype, method)) watchQueue(prototype, method, 0, isCommand);
   // Undici's pools.
   if (isMethod(prototype, 'dispatch')) watchQueue(prototype, 'dispatch', 1, isHandler);

@@ -272,7 +272,10 @@ def test_without_the_bridge_the_rules_answer(machine, collector):
 LOOK = """
 const EventEmitter = require('events');
 class Thing { constructor(x) { this.x = x; } }
+class Model { static #table = 'users'; static table() { return this.#table; } }
+const models = new Map([[Model, 1]]);
 class Store extends EventEmitter {
+  acquire(listener) { this.on('ready', listener); }
   query(...given) { return given; }
   sendCommand(command) { return command; }
   connect(callback) { return callback.call(this, 1, 2); }
@@ -283,9 +286,15 @@ const command = Object.freeze({ name: 'x', promise: Promise.resolve() });
 const [Kind, named, number] = one.query(Thing, Object.assign(function named(a, b) {}, { tag: 7 }), 3);
 const seen = one.connect(function (...given) { return [this === one, given, arguments.length]; });
 const never = new EventEmitter();
+const listener = () => {};
+one.acquire(listener);
+const listening = [one.listenerCount('ready'), one.listeners('ready')[0] === listener, one.off('ready', listener).listenerCount('ready')];
+const [, model] = one.query('all', Model);
+class Page extends EventEmitter { execute(callback) { return callback.toString(); } }
 console.log(JSON.stringify([new Kind(5).x, new Kind(5) instanceof Thing, Kind.name, named.name, named.length, named.tag, number,
   seen, one.sendCommand(command) === command, one.sendCommand(command) === command, one.sendCommand.length, Store.prototype.query.name,
-  Object.keys(Store.prototype), Object.getOwnPropertySymbols(command), Reflect.ownKeys(never), process.noDeprecation]));
+  Object.keys(Store.prototype), Object.getOwnPropertySymbols(command), Reflect.ownKeys(never), process.noDeprecation,
+  listening, models.get(model), model.table(), new Page().execute(() => 1)]));
 """
 
 
