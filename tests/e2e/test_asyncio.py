@@ -238,6 +238,29 @@ def test_sitecustomize_and_virtual_environments_are_left_as_they_are(machine, se
     assert not list(machine.directory.glob("**/*bridge*"))
 
 
+MEANWHILE = """
+import concurrent.futures.thread, sys, threading
+assert not {"colorsys", "contextvars"} & set(sys.modules)
+class Meanwhile:
+    def find_spec(self, name, path=None, target=None):
+        # The script is what asks for it.
+        if name == "contextvars":
+            asked.append(threading.Thread(target=__import__, args=("colorsys",)))
+            asked[0].start()
+            asked[0].join()
+asked = []
+sys.meta_path.insert(0, Meanwhile())
+with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    pool.submit(int).result()
+print(len(asked), "colorsys" in sys.modules, "contextvars" in sys.modules)
+"""
+
+
+def test_modules_that_another_thread_imports_meanwhile_stay(machine, session):
+    result = machine.run([PYTHON, "-c", MEANWHILE], env=session.env)
+    assert (result.returncode, result.stdout) == (0, "1 True False\n"), result.stderr
+
+
 SUBINTERPRETERS = """
 import asyncio
 try:
