@@ -209,7 +209,7 @@ $(O)/tests/bench/%: tests/bench/%.c $(O)/flags
 	$(Q)$(CC) $(CFLAGS) $(COMMON) -o $@ $< -lpthread
 
 # These use the exporter from within, or write as a process does.
-$(O)/tests/bench/stages $(O)/tests/bench/flood: $(O)/tests/bench/%: tests/bench/%.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
+$(addprefix $(O)/tests/bench/,stages flood replay): $(O)/tests/bench/%: tests/bench/%.c $(O)/tests/unit.a $(O)/preload.a $(O)/exporter.a
 	@mkdir -p $(@D)
 	@echo "  TEST    $<"
 	$(Q)$(CC) $(CFLAGS) $(EXPORTER_CFLAGS) -o $@ $(filter %.c %.a,$^) $(EXPORTER_LIBS)

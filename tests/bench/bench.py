@@ -1,6 +1,7 @@
 # bench.py - measures what tracing costs and what it finds, side by side with the bare programs, in one run.
 #
-#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, tail, stages, accuracy, routes, ebpf; all by default
+#   bench.py BUILD [PART...]      parts: nginx, starts, callgrind, stores, node, tail, eight_hours, scrape, stages, peer, accuracy, routes,
+#                                 ebpf; all by default
 import os
 import re
 import signal
@@ -14,7 +15,10 @@ os.environ["TAGALONG_BUILD"] = str(Path(sys.argv[1]).resolve())
 sys.path[:0] = [str(Path(__file__).parents[1] / "e2e"), str(Path(__file__).parent)]
 
 import ebpf  # noqa: E402
+import eight_hours  # noqa: E402
 import node  # noqa: E402
+import peer  # noqa: E402
+import scrape  # noqa: E402
 import sink  # noqa: E402
 import stores  # noqa: E402
 import tail  # noqa: E402
@@ -22,6 +26,9 @@ from tagalong_e2e import machine, programs  # noqa: E402
 from tagalong_e2e.driver import drive  # noqa: E402
 from tagalong_e2e.kinds import make_requests  # noqa: E402
 
+# Those of the first list are rows of one table, which is printed before the others begin.
+ROW_PARTS = ["nginx", "starts", "callgrind", "stores", "node", "tail", "eight_hours", "scrape"]
+PARTS = [*ROW_PARTS, "stages", "peer", "accuracy", "routes", "ebpf"]
 ROUNDS, SECONDS = 5, 3
 BENCH = machine.BUILD / "tests" / "bench"
 ROWS = []
@@ -229,6 +236,22 @@ def measure_tail():
     tail.measure(start_sink, row)
 
 
+def measure_eight_hours():
+    eight_hours.measure(start_sink, row)
+
+
+def measure_scrape():
+    scrape.measure(start_sink, row)
+
+
+def measure_peer():
+    peer.measure(start_sink)
+
+
+def measure_ebpf():
+    ebpf.measure()
+
+
 def measure_accuracy():
     """Every runtime, its kinds mixed, and the language agent of Node.js for comparison."""
     suite = Path(__file__).parents[1] / "accuracy" / "accuracy.py"
@@ -247,24 +270,24 @@ def measure_stages():
     subprocess.run([BENCH / "stages"], check=True)
 
 
+def print_rows():
+    if not ROWS:
+        return
+    print(f"\n{'what':<72} {'bare':>12} {'traced':>12}  {'result':<46} target")
+    for what, bare, traced, result, target in ROWS:
+        print(f"{what:<72} {bare:>12} {traced:>12}  {result:<46} {target}")
+
+
 def main():
-    parts = sys.argv[2:] or ["nginx", "starts", "callgrind", "stores", "node", "tail", "stages", "accuracy", "routes", "ebpf"]
+    parts = sys.argv[2:] or PARTS
+    if unknown := set(parts) - set(PARTS):
+        sys.exit(f"bench.py: no part named {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     print("Measuring, bare and traced in turns:", flush=True)
-    for part in ("nginx", "starts", "callgrind", "stores", "node", "tail"):
+    for part in PARTS:
+        if part == PARTS[len(ROW_PARTS)]:
+            print_rows()
         if part in parts:
             globals()[f"measure_{part}"]()
-    if ROWS:
-        print(f"\n{'what':<60} {'bare':>12} {'traced':>12}  {'result':<46} target")
-        for what, bare, traced, result, target in ROWS:
-            print(f"{what:<60} {bare:>12} {traced:>12}  {result:<46} {target}")
-    if "stages" in parts:
-        measure_stages()
-    if "accuracy" in parts:
-        measure_accuracy()
-    if "routes" in parts:
-        measure_routes()
-    if "ebpf" in parts:
-        ebpf.measure()
 
 
 main()

@@ -38,34 +38,68 @@ def count_spans(data):
                for scope in messages(data, *resource, 2) for _ in messages(data, *scope, 2))
 
 
+class Input:
+    """What a client sends: lines, and runs of bytes that are kept or thrown away."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.buffer = bytearray(1 << 20)
+        self.view = memoryview(self.buffer)
+        self.filled = 0
+        self.spare = bytearray(1 << 20)
+
+    def drop_front(self, count):
+        rest = bytes(self.view[count:self.filled])
+        self.view[:len(rest)] = rest
+        self.filled = len(rest)
+
+    def until(self, mark):
+        """What comes before the mark, which is skipped; None: the client has ended."""
+        while (end := self.buffer.find(mark, 0, self.filled)) < 0:
+            got = self.sock.recv_into(self.view[self.filled:])
+            if not got:
+                return None
+            self.filled += got
+        found = bytes(self.buffer[:end])
+        self.drop_front(end + len(mark))
+        return found
+
+    def take(self, size, keep):
+        """The next bytes, or b"" if they are to be thrown away: with MSG_TRUNC TCP does so without a copy."""
+        have = min(size, self.filled)
+        body = bytearray(size if keep else 0)
+        body[:have if keep else 0] = self.view[:have if keep else 0]
+        self.drop_front(have)
+        while have < size:
+            into = memoryview(body)[have:] if keep else memoryview(self.spare)[:size - have]
+            got = self.sock.recv_into(into, len(into), 0 if keep else socket.MSG_TRUNC)
+            if not got:
+                raise EOFError
+            have += got
+        return body
+
+    def chunks(self, keep):
+        body = bytearray()
+        while size := int(self.until(b"\r\n").split(b";")[0], 16):
+            body += self.take(size, keep)
+            self.until(b"\r\n")
+        self.until(b"\r\n")
+        return body
+
+
 def serve(sock, out, lock):
-    buffer = bytearray(1 << 20)
-    view = memoryview(buffer)
-    spare = bytearray(1 << 20)
-    filled = 0
+    source = Input(sock)
     with sock:
-        while True:
-            while (end := buffer.find(b"\r\n\r\n", 0, filled)) < 0:
-                got = sock.recv_into(view[filled:])
-                if not got:
-                    return
-                filled += got
-            head = bytes(buffer[:end]).lower()
-            size = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-            have = min(size, filled - end - 4)
+        while (head := source.until(b"\r\n\r\n")) is not None:
+            head = head.lower()
+            if b"\r\ntransfer-encoding: chunked" in head:
+                body = source.chunks(out)
+            else:
+                body = source.take(int(head.split(b"content-length:")[1].split(b"\r\n")[0]), out)
             if out:
-                body = bytearray(size)
-                body[:have] = view[end + 4:end + 4 + have]
-                while have < size:
-                    have += sock.recv_into(memoryview(body)[have:])
                 with lock:
                     out.write(body)
                     out.flush()
-            while have < size:  # with MSG_TRUNC TCP discards without a copy
-                have += sock.recv_into(spare, min(size - have, len(spare)), socket.MSG_TRUNC)
-            rest = bytes(view[end + 4 + size:filled])
-            view[:len(rest)] = rest
-            filled = len(rest)
             sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n")
 
 

@@ -51,8 +51,7 @@ static void must(int condition, const char *what)
 	exit(FAILED_EXIT);
 }
 
-/* Three of four are requests of a server, the others statements, each on one of a hundred tables.
- */
+/* Three of four are requests of a server, the others statements on one of a hundred tables. */
 static void make_spans(void)
 {
 	char target[64];
