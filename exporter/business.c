@@ -8,6 +8,7 @@
 
 #include "exporter/business_rule.h"
 #include "exporter/log.h"
+#include "exporter/metrics_options.h"
 
 #define RULES_MAX   64
 #define SERIES_MOST 1000000

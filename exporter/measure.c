@@ -7,6 +7,7 @@
 
 #include "exporter/enrich.h"
 #include "exporter/measure_key.h"
+#include "exporter/metrics_options.h"
 #include "exporter/stream.h"
 
 #define VISITORS      4

@@ -8,6 +8,7 @@
 #include "exporter/log.h"
 #include "exporter/measure.h"
 #include "exporter/meter_settings.h"
+#include "exporter/metrics_options.h"
 #include "exporter/otlp_metrics.h"
 #include "exporter/process_metrics.h"
 #include "exporter/prometheus.h"

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "exporter/metrics.h"
+#include "exporter/metrics_options.h"
 
 struct meter_settings {
 	struct metrics_options options; /* but for has_push and has_pull */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "exporter/metrics_series.h"
+#include "exporter/metrics_store.h"
 #include "exporter/process.h"
 
 #define ATTRIBUTES_OF_SERIES 32

@@ -17,6 +17,7 @@
 #define METRIC_BOUNDS_MAX 32
 
 struct metrics;
+struct metrics_options;
 struct metric;
 struct series;
 
@@ -46,23 +47,9 @@ struct exemplar {
 	double value;
 };
 
-enum metrics_temporality { TEMPORALITY_CUMULATIVE, TEMPORALITY_DELTA, TEMPORALITY_LOW_MEMORY };
-enum metrics_exemplars { EXEMPLARS_OF_SAMPLED, EXEMPLARS_OF_ALL, EXEMPLARS_NONE };
-
-struct metrics_options {
-	uint32_t series_limit; /* of one metric and resource, with the overflow series; 0: none */
-	uint64_t expiry_ns;    /* a series that is idle for longer is forgotten; 0: never */
-	enum metrics_temporality temporality; /* of what is pushed; what is pulled is cumulative */
-	enum metrics_exemplars exemplars;
-	int is_exponential; /* all histograms */
-	int has_pull;       /* something is going to pull; else ended series don't wait for it */
-	int has_push;
-};
-
 /* NULL: no memory. */
 struct metrics *metrics_new(const struct metrics_options *options);
 void metrics_free(struct metrics *metrics); /* accepts NULL */
-const struct metrics_options *metrics_options(const struct metrics *metrics);
 
 /* The instrument of that name, new or as it was defined first. NULL: no memory. */
 struct metric *metric_define(struct metrics *metrics, const struct metric_definition *definition);
@@ -75,14 +62,6 @@ struct metric *metric_define(struct metrics *metrics, const struct metric_defini
  */
 struct series *metric_series(struct metric *metric, struct resource *resource,
 			     const struct attribute *attributes, size_t count);
-
-/*
- * How many series one metric may have for one resource, by its name, defined or not yet; NULL: all
- * those without a limit of their own. The name lives as long as the metrics. 0, or -ENOMEM. And
- * forgets all of these limits: what the options say is in force again.
- */
-int metrics_limit(struct metrics *metrics, const char *name, uint32_t limit);
-void metrics_unlimit(struct metrics *metrics);
 
 /* Changes when series are forgotten: at the end of a collection, or in metrics_expire. */
 uint64_t metrics_generation(const struct metrics *metrics);
@@ -107,9 +86,6 @@ void metric_clear(struct metric *metric);
 
 /* The resource has come to its end: its series are forgotten once all readers have seen them. */
 void metrics_end(struct metrics *metrics, const struct resource *resource);
-
-/* Who reads may change: nothing waits for those who don't any more. */
-void metrics_set_readers(struct metrics *metrics, int has_push, int has_pull);
 
 /* Forgets what is idle or ended, as a collection does; for the time when there is none. */
 void metrics_expire(struct metrics *metrics, uint64_t now_unix_ns);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exporter/metrics_series.h"
+#include "exporter/metrics_store.h"
 
 /* One collection. */
 struct collection {

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "exporter/log.h"
+#include "exporter/metrics_store.h"
 
 #define TABLE_LEAST 16
 #define MIX         0x9e3779b97f4a7c15u

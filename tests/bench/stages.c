@@ -10,6 +10,7 @@
 #include "exporter/drain.h"
 #include "exporter/measure.h"
 #include "exporter/metrics_collect.h"
+#include "exporter/metrics_options.h"
 #include "exporter/otlp.h"
 #include "exporter/prometheus_text.h"
 #include "exporter/routes.h"

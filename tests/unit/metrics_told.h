@@ -3,6 +3,7 @@
 #define TAGALONG_METRICS_TOLD_H
 
 #include "exporter/metrics_collect.h"
+#include "exporter/metrics_options.h"
 
 #define SECOND   1000000000ull
 #define TOLD_MAX 64

@@ -15,6 +15,7 @@
 #include "exporter/log.h"
 #include "exporter/measure.h"
 #include "exporter/metrics_collect.h"
+#include "exporter/metrics_options.h"
 #include "exporter/stream.h"
 #include "exporter/uuid.h"
 #include "tests/unit/segment_writer.h"

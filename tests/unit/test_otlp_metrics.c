@@ -10,6 +10,7 @@
 
 #include "exporter/log.h"
 #include "exporter/metrics_collect.h"
+#include "exporter/metrics_options.h"
 #include "exporter/otlp_metrics.h"
 #include "exporter/proto/metrics_service.pb-c.h"
 

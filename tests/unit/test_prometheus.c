@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "exporter/log.h"
+#include "exporter/metrics_options.h"
 #include "exporter/prometheus_accept.h"
 #include "exporter/prometheus_labels.h"
 #include "exporter/prometheus_name.h"
