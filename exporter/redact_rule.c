@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-#define FOUND_MAX 8 /* groups that are looked at */
+#define FOUND_MAX       8 /* groups that are looked at */
+#define CARD_DIGITS_MAX 19
 
 #define BEGIN "(^|[^A-Za-z0-9]|%[0-9A-Fa-f][0-9A-Fa-f])"
 #define SPACE "( |\\+|%20)"
@@ -65,27 +66,70 @@ struct redact_rule *redact_rules(size_t *count)
 	return rules;
 }
 
-/* Luhn's sum, over digits that networks issue, whatever stands between them. */
-static int is_card_number(const char *at, size_t size)
+/* The digits of a number, and how many stand in each of its groups. */
+struct number {
+	char digit[CARD_DIGITS_MAX];
+	unsigned count;
+	unsigned sizes[CARD_DIGITS_MAX];
+	unsigned groups;
+};
+
+static int read_number(const char *at, size_t size, struct number *number)
 {
-	unsigned sum = 0, count = 0, first = 0;
+	int in_group = 0;
 
-	while (size-- > 0) {
-		unsigned digit = (unsigned)(at[size] - '0');
-
-		/* The digits of "%20" are none of the number's. */
-		if (size >= 2 && at[size - 2] == '%') {
-			size -= 2;
+	*number = (struct number){0};
+	for (size_t i = 0; i < size; i++) {
+		if (at[i] >= '0' && at[i] <= '9') {
+			if (number->count == CARD_DIGITS_MAX)
+				return 0;
+			number->groups += !in_group;
+			number->sizes[number->groups - 1]++;
+			number->digit[number->count++] = (char)(at[i] - '0');
+			in_group = 1;
 			continue;
 		}
-		if (digit > 9)
-			continue;
-		first = digit;
-		if (count++ & 1)
+		in_group = 0;
+		/* The digits of "%20" are none of the number's. */
+		i += at[i] == '%' ? 2 : 0;
+	}
+	return number->count >= 13;
+}
+
+/*
+ * How cards are written: in one row, or in fours, or as four, six, and the rest. Others are serial
+ * numbers, and UUIDs with few letters.
+ */
+static int is_grouped(const struct number *number)
+{
+	const unsigned *sizes = number->sizes;
+
+	if (number->groups == 1)
+		return 1;
+	if (number->groups == 3)
+		return sizes[0] == 4 && sizes[1] == 6 && sizes[2] >= 4;
+	for (unsigned i = 0; i + 1 < number->groups; i++)
+		if (sizes[i] != 4)
+			return 0;
+	return number->groups >= 4 && sizes[number->groups - 1] <= 4;
+}
+
+/* Luhn's sum, over digits that networks issue. */
+static int is_card_number(const char *at, size_t size)
+{
+	struct number number;
+	unsigned sum = 0;
+
+	if (!read_number(at, size, &number) || !is_grouped(&number))
+		return 0;
+	for (unsigned i = 0; i < number.count; i++) {
+		unsigned digit = (unsigned)number.digit[number.count - 1 - i];
+
+		if (i & 1)
 			digit = digit > 4 ? 2 * digit - 9 : 2 * digit;
 		sum += digit;
 	}
-	return sum % 10 == 0 && count >= 13 && count <= 19 && first >= 2 && first <= 6;
+	return sum % 10 == 0 && number.digit[0] >= 2 && number.digit[0] <= 6;
 }
 
 /* What is to be masked of a match; 0: nothing. */
@@ -129,8 +173,13 @@ unsigned redact_rule_apply(const struct redact_rule *rule, struct arena *arena, 
 		if (regexec(&rule->regex, text->at, FOUND_MAX, found, REG_STARTEND) != 0)
 			break;
 		at = (size_t)found[0].rm_eo + (found[0].rm_eo == found[0].rm_so);
-		if (!part_of(rule, text->at, found, &part))
+		if (!part_of(rule, text->at, found, &part)) {
+			/* A number may follow right behind another one. */
+			if (rule->is_card)
+				at = (size_t)part.rm_so +
+				     strspn(text->at + part.rm_so, "0123456789");
 			continue;
+		}
 		copy = arena_bytes(arena, text->size + mask + 1);
 		if (!copy)
 			break;

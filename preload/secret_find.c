@@ -215,16 +215,37 @@ static int find_private_key(const struct view *view, const char *from, struct se
 
 /* ---- numbers of payment cards --------------------------------------------------------------- */
 
+#define CARD_GROUPS_MAX 5
+
 struct digits {
 	char at[CARD_DIGITS_MAX + 1];
 	unsigned count;
 	const char *end;
 };
 
-/* Digits in groups of at least four with one separator between them. 0: they are something else. */
+/*
+ * How cards are written: in one row, or in fours, or as four, six, and the rest. Others are serial
+ * numbers, and UUIDs with few letters.
+ */
+static int is_grouping(const uint8_t sizes[CARD_GROUPS_MAX], unsigned count)
+{
+	if (count == 1)
+		return 1;
+	if (sizes[0] != 4)
+		return 0;
+	if (count == 3 && sizes[1] == 6)
+		return sizes[2] == 4 || sizes[2] == 5;
+	for (unsigned i = 1; i + 1 < count; i++)
+		if (sizes[i] != 4)
+			return 0;
+	return count >= 4 && sizes[count - 1] <= 4;
+}
+
+/* Digits, perhaps in groups with one separator between them. 0: they are something else. */
 static int read_digits(const char *from, const char *end, struct digits *digits)
 {
-	unsigned group = 0;
+	uint8_t sizes[CARD_GROUPS_MAX] = {0};
+	unsigned groups = 1;
 
 	digits->count = 0;
 	while (from < end) {
@@ -234,17 +255,20 @@ static int read_digits(const char *from, const char *end, struct digits *digits)
 			if (digits->count > CARD_DIGITS_MAX - 1)
 				return 0;
 			digits->at[digits->count++] = *from++;
-			group++;
+			sizes[groups - 1]++;
 			continue;
 		}
 		gap = *from == '-' ? 1 : space_size(from, end);
-		if (gap == 0 || from + gap >= end || !is(from[gap], DIGIT) || group < 4)
+		if (gap == 0 || from + gap >= end || !is(from[gap], DIGIT))
 			break;
-		group = 0;
+		if (groups == CARD_GROUPS_MAX)
+			return 0;
+		groups++;
 		from += gap;
 	}
 	digits->end = from;
-	return digits->count >= CARD_DIGITS_MIN && (from == end || !is(*from, ALNUM));
+	return digits->count >= CARD_DIGITS_MIN && (from == end || !is(*from, ALNUM)) &&
+	       is_grouping(sizes, groups);
 }
 
 static int luhn_holds(const struct digits *digits)

@@ -62,7 +62,8 @@ static unsigned configure(const char *yaml)
 static void each_secret_is_masked_and_counted(void **state)
 {
 	static const char *const fillers[] = {
-		"", "/", "a=b&x=", "order 66: ", "/some/long/path/%3D", "0123456789abcdef/"};
+		"",   "/",  "a=b&x=", "order 66: ", "/some/long/path/%3D", "0123456789abcdef/",
+		"7 ", "12-"};
 	char string[512];
 
 	(void)state;
