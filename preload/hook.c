@@ -3,16 +3,7 @@
 
 #include <errno.h>
 
-/*
- * Bound to the version that every glibc since 2.2.5 (x86-64) or 2.17 (aarch64) has, in libc or
- * libdl; weak, so that a program without it still starts.
- */
-#if defined(__x86_64__)
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
-#else
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.17");
-#endif
-extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
+#include "preload/old_dl.h"
 
 void *hook_find(const char *name)
 {

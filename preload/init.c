@@ -9,17 +9,8 @@
 #include "preload/context.h"
 #include "preload/fd.h"
 #include "preload/node.h"
+#include "preload/old_dl.h"
 #include "preload/thread.h"
-
-#if defined(__x86_64__)
-__asm__(".symver old_dladdr, dladdr@GLIBC_2.2.5");
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
-#else
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.17");
-__asm__(".symver old_dladdr, dladdr@GLIBC_2.17");
-#endif
-extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
-extern int old_dladdr(const void *address, Dl_info *info) __attribute__((weak));
 
 /* Bytes of a hook's code; every hook is longer. */
 #define CODE_COMPARED 32

@@ -7,17 +7,11 @@
 #include <unistd.h>
 
 #include "preload/conf.h"
+#include "preload/old_dl.h"
 #include "preload/sys.h"
 
 #define SCRIPT "bridge.cjs"
 #define NAME   "NODE_OPTIONS"
-
-#if defined(__x86_64__)
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
-#else
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.17");
-#endif
-extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
 
 /* With these the script may not be read, or what it leaves behind can't be stored. */
 static const char *const forbidding[] = {

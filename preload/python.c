@@ -8,22 +8,13 @@
 
 #include "preload/conf.h"
 #include "preload/cpython.h"
+#include "preload/old_dl.h"
 #include "preload/sys.h"
 #include "preload/thread.h"
 
 #define SCRIPT      "bridge.py"
 #define SCRIPT_ROOM (64u << 10)
 #define LOOKS       64
-
-#if defined(__x86_64__)
-__asm__(".symver old_dladdr, dladdr@GLIBC_2.2.5");
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.2.5");
-#else
-__asm__(".symver old_dlsym, dlsym@GLIBC_2.17");
-__asm__(".symver old_dladdr, dladdr@GLIBC_2.17");
-#endif
-extern void *old_dlsym(void *handle, const char *name) __attribute__((weak));
-extern int old_dladdr(const void *address, Dl_info *info) __attribute__((weak));
 
 enum stage {
 	STAGE_NONE,
