@@ -12,21 +12,13 @@
 #define MASK_KEYS_MAX  32
 #define MASK_KEY_BYTES 64
 
-static const char *const samplers[] = {"always_on",
-				       "always_off",
-				       "traceidratio",
-				       "parentbased_always_on",
-				       "parentbased_always_off",
-				       "parentbased_traceidratio",
-				       NULL};
-
-#define PARENT_BASED 3 /* the first of them, in the same order as the others */
+#define PARENT_BASED 3 /* the first of sampling_names that is */
 
 static void read_sampling(const struct config_node *section, struct segment_settings *to)
 {
 	const struct config_node *name = config_get(section, "sampler");
 	const struct config_node *share = config_get(section, "ratio");
-	int sampler = config_choice(name, samplers, PARENT_BASED);
+	int sampler = config_choice(name, sampling_names, PARENT_BASED);
 	double ratio = config_number(share, 0, 1, 1);
 
 	if (share && !name)

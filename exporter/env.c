@@ -44,6 +44,16 @@ uint32_t env_integer(const char *name, uint32_t otherwise)
 	return (uint32_t)number;
 }
 
+uint32_t env_positive(const char *name, uint32_t otherwise)
+{
+	uint32_t value = env_integer(name, otherwise);
+
+	if (value)
+		return value;
+	log_line(LOG_WARN, "settings", "%s must be more than 0, %u is used", name, otherwise);
+	return otherwise;
+}
+
 static int hex_value(char digit)
 {
 	if (digit >= '0' && digit <= '9')

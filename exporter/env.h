@@ -21,6 +21,7 @@ int env_boolean(const char *name);
 
 /* An integer of 0..2^31-1, else `otherwise`. */
 uint32_t env_integer(const char *name, uint32_t otherwise);
+uint32_t env_positive(const char *name, uint32_t otherwise); /* the same, but for 0 */
 
 /*
  * Parses "k1=v1,k2=v2": keys and values percent-decoded, space around them removed, empty members

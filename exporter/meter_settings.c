@@ -23,16 +23,6 @@ static int choice(const char *name, const char *const *words, int count)
 	return 0;
 }
 
-static uint32_t positive(const char *name, uint32_t otherwise)
-{
-	uint32_t value = env_integer(name, otherwise);
-
-	if (value)
-		return value;
-	log_line(LOG_WARN, "settings", "%s must be more than 0, %u is used", name, otherwise);
-	return otherwise;
-}
-
 /* The other words are destinations.c's. */
 static int read_prometheus(void)
 {
@@ -80,9 +70,9 @@ void meter_settings_read(struct meter_settings *settings)
 		choice("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", aggregations, 2);
 	options->exemplars =
 		(enum metrics_exemplars)choice("OTEL_METRICS_EXEMPLAR_FILTER", filters, 3);
-	options->series_limit = positive("TAGALONG_METRICS_SERIES", 2000);
-	options->expiry_ns = positive("TAGALONG_METRICS_EXPIRY", 3600) * SECOND_NS;
-	settings->interval_ms = positive("OTEL_METRIC_EXPORT_INTERVAL", 60000);
+	options->series_limit = env_positive("TAGALONG_METRICS_SERIES", 2000);
+	options->expiry_ns = env_positive("TAGALONG_METRICS_EXPIRY", 3600) * SECOND_NS;
+	settings->interval_ms = env_positive("OTEL_METRIC_EXPORT_INTERVAL", 60000);
 	settings->prometheus = read_prometheus();
 	read_address(settings);
 }

@@ -14,6 +14,14 @@ struct entry {
 	const char *begin, *value, *end;
 };
 
+const char *const sampling_names[] = {"always_on",
+				      "always_off",
+				      "traceidratio",
+				      "parentbased_always_on",
+				      "parentbased_always_off",
+				      "parentbased_traceidratio",
+				      NULL};
+
 static unsigned leading_f(uint64_t threshold)
 {
 	unsigned count = 0;

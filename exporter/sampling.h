@@ -16,6 +16,9 @@
 #define SAMPLING_ALWAYS 0ull
 #define SAMPLING_NEVER  (1ull << 56)
 
+/* Values of OTEL_TRACES_SAMPLER: three, and the same three by the parent; NULL at the end. */
+extern const char *const sampling_names[];
+
 /* The threshold of a share from 0 to 1, in as many digits as th: is to have. */
 uint64_t sampling_threshold(double ratio);
 

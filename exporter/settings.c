@@ -12,23 +12,13 @@
 
 #define DEFAULT_METHODS "GET,HEAD,POST,PUT,DELETE,CONNECT,OPTIONS,TRACE,PATCH,QUERY"
 
-static uint32_t positive(const char *name, uint32_t otherwise)
-{
-	uint32_t value = env_integer(name, otherwise);
-
-	if (value)
-		return value;
-	log_line(LOG_WARN, "settings", "%s must be more than 0, %u is used", name, otherwise);
-	return otherwise;
-}
-
 static void read_batching(struct settings *settings)
 {
 	settings->schedule_delay_ms = env_integer("OTEL_BSP_SCHEDULE_DELAY", 5000);
 	settings->export_timeout_ms = env_integer("OTEL_BSP_EXPORT_TIMEOUT", 30000);
 	settings->metric_timeout_ms = env_integer("OTEL_METRIC_EXPORT_TIMEOUT", 30000);
-	settings->queue_spans = positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
-	settings->batch_spans = positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512);
+	settings->queue_spans = env_positive("OTEL_BSP_MAX_QUEUE_SIZE", 2048);
+	settings->batch_spans = env_positive("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512);
 	if (settings->batch_spans <= settings->queue_spans)
 		return;
 	if (env_get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"))
@@ -88,8 +78,8 @@ char *settings_store_path(void)
 static void read_store(struct settings *settings)
 {
 	settings->store_path = settings_store_path();
-	settings->store_max_mb = positive("TAGALONG_STORE_MAX_MB", 256);
-	settings->store_max_age_hours = positive("TAGALONG_STORE_MAX_AGE", 72);
+	settings->store_max_mb = env_positive("TAGALONG_STORE_MAX_MB", 256);
+	settings->store_max_age_hours = env_positive("TAGALONG_STORE_MAX_AGE", 72);
 }
 
 /* Beside the store, but where a path is given; any other value means: nowhere. */
@@ -153,7 +143,7 @@ int settings_read(struct settings *settings)
 	decide_store(settings);
 	settings->run_directory =
 		strdup(env_get("TAGALONG_RUN_DIR") ? env_get("TAGALONG_RUN_DIR") : "/run/tagalong");
-	settings->reserved_slots = positive("TAGALONG_RESERVED_SLOTS", 2);
+	settings->reserved_slots = env_positive("TAGALONG_RESERVED_SLOTS", 2);
 	settings->shutdown_timeout_ms = env_integer("TAGALONG_SHUTDOWN_TIMEOUT", 5000);
 	settings->slow_call_ms = env_integer("TAGALONG_SLOW_CALL_MS", 100);
 	settings->repeated_queries = env_integer("TAGALONG_REPEATED_QUERIES", 10);

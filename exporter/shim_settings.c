@@ -7,6 +7,7 @@
 
 #include "exporter/env.h"
 #include "exporter/log.h"
+#include "exporter/sampling.h"
 
 static int is_one_of(const char *at, size_t size, const char *const *names)
 {
@@ -40,13 +41,6 @@ static int check_propagators(void)
 
 static int check_sampler(void)
 {
-	static const char *const known[] = {"always_on",
-					    "always_off",
-					    "traceidratio",
-					    "parentbased_always_on",
-					    "parentbased_always_off",
-					    "parentbased_traceidratio",
-					    NULL};
 	const char *name = env_get("OTEL_TRACES_SAMPLER");
 	const char *ratio = env_get("OTEL_TRACES_SAMPLER_ARG");
 	char *end;
@@ -54,7 +48,7 @@ static int check_sampler(void)
 
 	if (!name)
 		return 0;
-	if (!is_one_of(name, strlen(name), known)) {
+	if (!is_one_of(name, strlen(name), sampling_names)) {
 		log_line(LOG_WARN, "settings",
 			 "OTEL_TRACES_SAMPLER is not supported, parentbased_always_on is used");
 		return 1;
