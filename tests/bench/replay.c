@@ -63,7 +63,7 @@ static void write_digits(uint8_t *to, uint64_t number)
 /* With room for a record and a filler nothing is dropped, for no other thread writes here. */
 static void wait_for_room(const struct ring *ring)
 {
-	while (atomic_load(&ring->head) + 2u * SPAN_BYTES - atomic_load(&ring->tail) > RING_BYTES)
+	while (atomic_load(&ring->head) + 2ull * SPAN_BYTES - atomic_load(&ring->tail) > RING_BYTES)
 		usleep(PAUSE_US);
 }
 

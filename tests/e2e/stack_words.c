@@ -45,8 +45,8 @@ static long call_on(void *stack, const long words[6])
 
 int main(void)
 {
-	char *stack =
-		mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *stack = mmap(NULL, 64 * (size_t)PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = open("/dev/null", O_RDONLY);
 	/* What the sixth word of mmap is on this stack: its offset, 0. */
 	const long map[6] = {SYS_mmap, 0, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1};
