@@ -137,9 +137,10 @@ def python(script):
 
 
 def gunicorn(*options):
+    # A worker whose connection idles is waited for: for as long as the tests wait for the whole, if it isn't told.
     def start(machine_, port, backend):
-        return ["/usr/bin/gunicorn", "--chdir", machine.PROGRAMS, "--bind", f"127.0.0.1:{port}",
-                "--log-level", "warning", "--backlog", "512", *options, "front_flask:app"], {}
+        return ["/usr/bin/gunicorn", "--chdir", machine.PROGRAMS, "--bind", f"127.0.0.1:{port}", "--log-level", "warning",
+                "--backlog", "512", "--graceful-timeout", "5", *options, "front_flask:app"], {}
     return start
 
 
