@@ -18,9 +18,10 @@ COMMON := -std=gnu11 -D_GNU_SOURCE -DTAGALONG_VERSION='"$(VERSION)"' -I. -I$(O) 
 SHIM_CFLAGS := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector \
 	-fno-plt -U_FORTIFY_SOURCE -DNDEBUG
 # One call passes through a dozen files, so the linker optimises over all of them. The objects can be
-# linked without as well, as the unit tests do.
+# linked without as well, as the unit tests do. In one piece: what is written in assembler, the aliases
+# of the loader's functions above all, has to stay with those who use it.
 ifeq ($(SAN)$(findstring clang,$(CC)),)
-SHIM_LTO := -flto=auto -ffat-lto-objects
+SHIM_LTO := -flto=auto -flto-partition=one -ffat-lto-objects
 SHIM_CFLAGS += $(SHIM_LTO)
 endif
 SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,defs \

@@ -52,6 +52,9 @@ comm -13 "$work/exported" "$work/listed" | refuse "in $list, but not exported"
 sed 's/@.*//' "$work/imported" | sort -u | comm -12 - "$work/listed" |
 	refuse "interposed, and used from outside as well"
 
+# An alias that no symbol's version was given to would be found nowhere, and be NULL.
+nm -D --undefined-only "$lib" | awk '$2 !~ /@|^(napi_|_ITM_|__gmon_start__$)/ { print $2 }' | refuse "found in no library"
+
 readelf -dW "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vxE 'libc\.so\.6|ld-linux.*' |
 	refuse "needs a library other than libc" || true
 readelf -dW "$lib" | grep -o TEXTREL | refuse "not position-independent" || true
