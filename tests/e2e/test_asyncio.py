@@ -239,19 +239,32 @@ def test_sitecustomize_and_virtual_environments_are_left_as_they_are(machine, se
 
 
 MEANWHILE = """
-import concurrent.futures.thread, sys, threading
+import importlib.machinery, sys, threading
+def helper():
+    begin.wait()
+    import colorsys
+    done.set()
+begin, done, asked = threading.Event(), threading.Event(), []
+threading.Thread(target=helper).start()
+import concurrent.futures.thread
 assert not {"colorsys", "contextvars"} & set(sys.modules)
+class Loader(importlib.machinery.SourceFileLoader):
+    def exec_module(self, module):
+        asked.append(module)
+        begin.set()
+        done.wait(5)
+        super().exec_module(module)
 class Meanwhile:
     def find_spec(self, name, path=None, target=None):
         # The script is what asks for it.
         if name == "contextvars":
-            asked.append(threading.Thread(target=__import__, args=("colorsys",)))
-            asked[0].start()
-            asked[0].join()
-asked = []
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            spec.loader = Loader(name, spec.origin)
+            return spec
 sys.meta_path.insert(0, Meanwhile())
 with concurrent.futures.ThreadPoolExecutor(1) as pool:
     pool.submit(int).result()
+begin.set()
 print(len(asked), "colorsys" in sys.modules, "contextvars" in sys.modules)
 """
 
