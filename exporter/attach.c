@@ -160,7 +160,8 @@ static const char *const never_touched[] = {
 	"login",    "containerd", "containerd-shim",
 };
 
-int attach_never(const char *name)
+/* 1 if programs of this base name are never instrumented; TAGALONG_NEVER adds to the list. */
+static int is_never_touched(const char *name)
 {
 	const char *list = getenv("TAGALONG_NEVER");
 
@@ -251,7 +252,7 @@ int attach_examine(const char *file, struct attach_target *target)
 		return result;
 	examine_elf(target);
 	examine_privileges(target);
-	if (attach_never(base_name(target->program)))
+	if (is_never_touched(base_name(target->program)))
 		target->obstacles |= ATTACH_NEVER;
 	return 0;
 }
@@ -267,7 +268,7 @@ int attach_examine_process(pid_t pid, struct attach_target *target)
 	program[size] = '\0';
 	int result = attach_examine(link, target);
 	copy_path(target->program, program);
-	if (attach_never(base_name(program)))
+	if (is_never_touched(base_name(program)))
 		target->obstacles |= ATTACH_NEVER;
 	return result;
 }

@@ -53,9 +53,6 @@ const char *attach_explain(const struct attach_target *target, enum attach_obsta
 /* The first, most telling obstacle; 0: none. */
 enum attach_obstacle attach_first_obstacle(const struct attach_target *target);
 
-/* 1 if programs of this base name are never instrumented; TAGALONG_NEVER adds to the list. */
-int attach_never(const char *name);
-
 /*
  * Looks at a living process. Returns 1 if the library is mapped in it and of use, 0 if not, with
  * the reason in `why`; -errno if that cannot be told (it is gone, or may not be looked at).

@@ -28,8 +28,7 @@ struct business {
 	struct name *names;
 };
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static void count(struct business *business, unsigned which, struct resource *stream,
 		  const struct record *record)
@@ -66,8 +65,7 @@ static void visit(void *context, struct resource *stream, const struct record *r
 			count(business, i, stream, record);
 }
 
-/* ---- settings ---------------------------------------------------------------------------------
- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 static const char *keep_name(struct business *business, const char *text)
 {

@@ -13,8 +13,7 @@
 #define NAME_REST LETTERS "0123456789."
 #define KEY_REST  LETTERS "0123456789._-"
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* 1 if it begins with a letter and goes on as it may. */
 static int is_name(const char *text, const char *rest)
@@ -181,8 +180,7 @@ void business_rule_fini(struct business_rule *rule)
 	memset(rule, 0, sizeof(*rule));
 }
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static int same(struct text text, const char *wanted)
 {

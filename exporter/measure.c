@@ -112,8 +112,7 @@ struct measure {
 	size_t visitor_count;
 };
 
-/* ---- series -----------------------------------------------------------------------------------
- */
+/* ---- series ---------------------------------------------------------------------------------- */
 
 static void look_up(struct measure *measure, enum measure_family family, struct resource *stream,
 		    const struct measure_pick *pick, struct series *series[MEASURE_SERIES])
@@ -148,8 +147,7 @@ static void find_series(struct measure *measure, enum measure_family family,
 		memcpy(series, known, sizeof(struct series *) * MEASURE_SERIES);
 }
 
-/* ---- spans ------------------------------------------------------------------------------------
- */
+/* ---- spans ----------------------------------------------------------------------------------- */
 
 /* MEASURE_FAMILIES: nothing is counted. */
 static enum measure_family family_of(const struct span *span)
@@ -245,8 +243,7 @@ void measure_also(struct measure *measure, measure_visitor visitor, void *contex
 		measure->visitors[measure->visitor_count++] = (struct visitor){visitor, context};
 }
 
-/* ---- requests in flight ------------------------------------------------------------------------
- */
+/* ---- requests in flight ---------------------------------------------------------------------- */
 
 /* Returns 1 if it is a server's request that lives and could be read in one piece. */
 static int read_entry(struct measure *measure, const struct inflight *entry)
@@ -291,8 +288,7 @@ static void observe(void *context)
 	drain_each(measure->drain, count_in_flight, measure);
 }
 
-/* ---- start and end -----------------------------------------------------------------------------
- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 static int define(struct measure *measure)
 {

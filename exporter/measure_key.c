@@ -44,8 +44,7 @@ static const struct wanted {
 
 _Static_assert(WANTED <= MEASURE_PICKS, "all fit into a pick");
 
-/* ---- picking ----------------------------------------------------------------------------------
- */
+/* ---- picking --------------------------------------------------------------------------------- */
 
 /* Which key is which: literals are remembered by their address, two in a place. */
 static struct memory {
@@ -95,8 +94,7 @@ void measure_pick(const struct batch_span *span, enum measure_family family,
 			pick->at[pick->count++] = *found[i];
 }
 
-/* ---- the cache --------------------------------------------------------------------------------
- */
+/* ---- the cache ------------------------------------------------------------------------------- */
 
 struct entry {
 	uint64_t hash;

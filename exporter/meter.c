@@ -79,8 +79,7 @@ static void on_look(uv_timer_t *timer)
 	process_metrics_look(meter->processes);
 }
 
-/* ---- start and end ----------------------------------------------------------------------------
- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 static int wants_prometheus(const struct meter *meter)
 {

@@ -134,8 +134,7 @@ struct metric *metric_define(struct metrics *metrics, const struct metric_defini
 	return metric;
 }
 
-/* ---- limits -----------------------------------------------------------------------------------
- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 int metrics_limit(struct metrics *metrics, const char *name, uint32_t limit)
 {
@@ -170,8 +169,7 @@ uint32_t metric_series_limit(const struct metric *metric)
 	return limit;
 }
 
-/* ---- finding ----------------------------------------------------------------------------------
- */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static struct owner *new_owner(struct metrics *metrics, struct resource *resource)
 {
@@ -279,8 +277,7 @@ struct series *metric_series(struct metric *metric, struct resource *resource,
 	return group_add(group, hash, sorted, count);
 }
 
-/* ---- adding -----------------------------------------------------------------------------------
- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 void series_add(struct series *series, double value)
 {

@@ -143,8 +143,7 @@ static void tell_by_metric(const struct collection *collection)
 			tell_group(collection, metrics->owners[i], index);
 }
 
-/* ---- what is over -----------------------------------------------------------------------------
- */
+/* ---- what is over ---------------------------------------------------------------------------- */
 
 static int is_over(const struct series *series, uint64_t now_unix_ns)
 {
@@ -270,8 +269,7 @@ void metrics_expire(struct metrics *metrics, uint64_t now_unix_ns)
 	forget_owners(metrics);
 }
 
-/* ---- ends -------------------------------------------------------------------------------------
- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 void metrics_end(struct metrics *metrics, const struct resource *resource)
 {

@@ -75,8 +75,7 @@ struct series *group_find(const struct group *group, uint64_t hash,
 	return NULL;
 }
 
-/* ---- making -----------------------------------------------------------------------------------
- */
+/* ---- making ---------------------------------------------------------------------------------- */
 
 static void enter(struct group *group, size_t position)
 {
@@ -221,8 +220,7 @@ struct series *group_add(struct group *group, uint64_t hash, const struct attrib
 	return series;
 }
 
-/* ---- forgetting -------------------------------------------------------------------------------
- */
+/* ---- forgetting ------------------------------------------------------------------------------ */
 
 size_t group_forget(struct group *group,
 		    int (*is_over)(const struct series *series, uint64_t now_unix_ns),
@@ -258,8 +256,7 @@ void group_free(struct group *group)
 	free(group);
 }
 
-/* ---- the worst attribute ----------------------------------------------------------------------
- */
+/* ---- the worst attribute --------------------------------------------------------------------- */
 
 static int by_number(const void *left, const void *right)
 {

@@ -63,8 +63,7 @@ static void tell(void *context, const struct metric_point *from)
 	telling->count++;
 }
 
-/* ---- metrics ----------------------------------------------------------------------------------
- */
+/* ---- metrics --------------------------------------------------------------------------------- */
 
 static int same_metric(const struct told *left, const struct told *right)
 {
@@ -163,8 +162,7 @@ static METRICS(Metric) * next_metric(struct arena *arena, struct told **list)
 	return metric;
 }
 
-/* ---- resources --------------------------------------------------------------------------------
- */
+/* ---- resources ------------------------------------------------------------------------------- */
 
 struct group {
 	METRICS(ResourceMetrics) group;

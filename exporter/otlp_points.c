@@ -17,8 +17,7 @@ static ProtobufCBinaryData *attributes_of(struct arena *arena, const struct metr
 	return packed_attributes(arena, from->attributes, from->attribute_count);
 }
 
-/* ---- exemplars --------------------------------------------------------------------------------
- */
+/* ---- exemplars ------------------------------------------------------------------------------- */
 
 static int fill_exemplar(struct arena *arena, const struct exemplar *from, METRICS(Exemplar) * to)
 {
@@ -54,8 +53,7 @@ static int exemplars_of(struct arena *arena, const struct metric_point *from,
 	return count;
 }
 
-/* ---- points -----------------------------------------------------------------------------------
- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 static ProtobufCMessage *number_point(struct arena *arena, const struct metric_point *from)
 {

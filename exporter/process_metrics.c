@@ -131,8 +131,7 @@ static void set(const struct looked_at *at, enum process_metric which, const cha
 		series_set(series, number);
 }
 
-/* ---- /proc ------------------------------------------------------------------------------------
- */
+/* ---- /proc ----------------------------------------------------------------------------------- */
 
 /* The file's text, terminated. 0, or -errno. */
 static int read_file(const struct looked_at *at, const char *name, char text[TEXT_BYTES])
@@ -285,8 +284,7 @@ static void look_at_descriptors(const struct looked_at *at)
 	set(at, PROCESS_DESCRIPTORS, NULL, NULL, count);
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* Notes that it lives. NULL: no memory. */
 static struct known *note(struct process_metrics *all, struct resource *resource)

@@ -25,11 +25,9 @@ struct prometheus {
 	uv_timer_t timer;
 	unsigned open_handles;
 	uint16_t port;
-	uint64_t scrapes;
 };
 
-/* ---- requests ---------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
 			      char *text, size_t size)
@@ -69,7 +67,6 @@ static enum MHD_Result answer_metrics(struct prometheus *prometheus,
 	size_t size;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	prometheus->scrapes++;
 	if (prometheus_text(prometheus->metrics,
 			    (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, format,
 			    &text, &size) != 0)
@@ -102,8 +99,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	return answer_metrics(context, connection);
 }
 
-/* ---- on the loop ------------------------------------------------------------------------------
- */
+/* ---- on the loop ----------------------------------------------------------------------------- */
 
 static void run(struct prometheus *prometheus);
 
@@ -130,8 +126,7 @@ static void run(struct prometheus *prometheus)
 		uv_timer_stop(&prometheus->timer);
 }
 
-/* ---- start and end ----------------------------------------------------------------------------
- */
+/* ---- start and end --------------------------------------------------------------------------- */
 
 /* A listening socket, or -errno. */
 static int listen_at(const struct addrinfo *address)
@@ -237,11 +232,6 @@ struct prometheus *prometheus_new(uv_loop_t *loop, struct metrics *metrics, cons
 uint16_t prometheus_port(const struct prometheus *prometheus)
 {
 	return prometheus->port;
-}
-
-uint64_t prometheus_scrapes(const struct prometheus *prometheus)
-{
-	return prometheus->scrapes;
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -20,9 +20,6 @@ struct prometheus *prometheus_new(uv_loop_t *loop, struct metrics *metrics, cons
 /* Where it listens. */
 uint16_t prometheus_port(const struct prometheus *prometheus);
 
-/* Scrapes so far. */
-uint64_t prometheus_scrapes(const struct prometheus *prometheus);
-
 /* Ends all handles on the loop and frees, once the loop has run. Accepts NULL. */
 void prometheus_close(struct prometheus *prometheus);
 

@@ -46,8 +46,7 @@ void prometheus_put_escaped(struct prometheus_buffer *buffer, const char *at, si
 	buffer->size += (size_t)(to - begin);
 }
 
-/* ---- one label --------------------------------------------------------------------------------
- */
+/* ---- one label ------------------------------------------------------------------------------- */
 
 static void put_value(struct prometheus_buffer *buffer, const struct attribute *from)
 {
@@ -99,8 +98,7 @@ static size_t label_of(const struct attribute *attribute, char name[PROMETHEUS_N
 	return size + strlen("exported_");
 }
 
-/* ---- several ----------------------------------------------------------------------------------
- */
+/* ---- several --------------------------------------------------------------------------------- */
 
 /*
  * The attributes are sorted by key, but what becomes one label need not stand together: the first

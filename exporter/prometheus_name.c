@@ -154,8 +154,7 @@ int prometheus_same_label(const char *key, const char *other)
 	return 1;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static size_t special(double value, char *text)
 {

@@ -53,8 +53,7 @@ static void put_number(struct page *page, double value)
 	prometheus_put(&page->out, text, prometheus_number(value, text));
 }
 
-/* ---- families ---------------------------------------------------------------------------------
- */
+/* ---- families -------------------------------------------------------------------------------- */
 
 static const char *type_of(const struct metric_definition *definition)
 {
@@ -139,8 +138,7 @@ static void begin_family(struct page *page, const struct metric_definition *defi
 			prometheus_bound(definition->bounds[i], page->bounds[i].text);
 }
 
-/* ---- resources --------------------------------------------------------------------------------
- */
+/* ---- resources ------------------------------------------------------------------------------- */
 
 /* One line of the info metric that tells a resource's attributes. */
 static void name(void *context, const struct resource *resource)
@@ -162,8 +160,7 @@ static void put_targets(struct page *page, struct metrics *metrics)
 	metrics_refresh(metrics, name, page);
 }
 
-/* ---- points -----------------------------------------------------------------------------------
- */
+/* ---- points ---------------------------------------------------------------------------------- */
 
 /* `name_suffix{labels,le="bound"} `; without a bound if it is NULL. */
 static void begin_line(struct page *page, const char *suffix, const struct bound *bound)
@@ -300,8 +297,7 @@ static void tell(void *context, const struct metric_point *point)
 	put(page, "\n");
 }
 
-/* ---- the page ---------------------------------------------------------------------------------
- */
+/* ---- the page -------------------------------------------------------------------------------- */
 
 int prometheus_text(struct metrics *metrics, uint64_t now_unix_ns, enum prometheus_format format,
 		    char **text, size_t *size)

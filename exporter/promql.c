@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-void promql_string(FILE *to, const char *text)
+/* In double quotes. */
+static void put_string(FILE *to, const char *text)
 {
 	fputc('"', to);
 	for (; *text; text++) {
@@ -22,7 +23,7 @@ static void put_matcher(FILE *to, const char *label, const char *value, const ch
 	if (!value)
 		return;
 	fprintf(to, "%s%s=", *separator, label);
-	promql_string(to, value);
+	put_string(to, value);
 	*separator = ",";
 }
 

@@ -8,9 +8,6 @@
 
 #include "exporter/slo.h"
 
-/* A string of PromQL, in double quotes. */
-void promql_string(FILE *to, const char *text);
-
 /* The share of bad requests over a window ("5m"), by job. */
 void promql_bad_ratio(FILE *to, const struct slo *slo, const char *window);
 

@@ -54,7 +54,8 @@ static int find_id(const char *path, const char *only_with, char id[65])
 	return found ? 0 : -ENOENT;
 }
 
-int resource_container_id(uint32_t pid, char id[65])
+/* The container's id for a process, 64 hex digits and a NUL; 0, or -ENOENT. */
+static int find_container(uint32_t pid, char id[65])
 {
 	char path[64];
 
@@ -161,7 +162,7 @@ static void add_process(struct attribute_list *list, const struct slot_identity 
 static void add_container(struct attribute_list *list, uint32_t pid)
 {
 	char id[65];
-	int contained = resource_container_id(pid, id) == 0;
+	int contained = find_container(pid, id) == 0;
 
 	host_add_attributes(list, contained);
 	if (contained)

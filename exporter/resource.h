@@ -43,7 +43,4 @@ void resource_put(struct resource *resource); /* accepts NULL */
  */
 int resource_parse_attributes(const char *at, size_t size, struct attribute_list *list);
 
-/* The container's id for a process, 64 hex digits and a NUL; 0, or -ENOENT. */
-int resource_container_id(uint32_t pid, char id[65]);
-
 #endif

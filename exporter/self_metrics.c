@@ -96,8 +96,7 @@ static void set(struct self_metrics *self, enum self_metric which,
 		series_set(series, value);
 }
 
-/* ---- the exporter's process -------------------------------------------------------------------
- */
+/* ---- the exporter's process ------------------------------------------------------------------ */
 
 static double seconds_of(const struct timeval *time)
 {
@@ -128,8 +127,7 @@ static void read_memory(struct self_metrics *self)
 		fclose(file);
 }
 
-/* ---- spans ------------------------------------------------------------------------------------
- */
+/* ---- spans ----------------------------------------------------------------------------------- */
 
 static void read_redactions(struct self_metrics *self)
 {
@@ -191,8 +189,7 @@ static void read_tail(struct self_metrics *self)
 	set_decision(self, SELF_SAMPLING_SPANS, "dropped", NULL, counts->dropped_spans);
 }
 
-/* ---- destinations -----------------------------------------------------------------------------
- */
+/* ---- destinations ---------------------------------------------------------------------------- */
 
 static void set_outcome(struct self_metrics *self, enum self_metric which,
 			struct attribute attributes[3], const char *outcome, uint64_t value)
@@ -237,8 +234,7 @@ static void read_destinations(struct self_metrics *self)
 		read_destination(self, &stats);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static void observe(void *context)
 {

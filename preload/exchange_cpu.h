@@ -12,7 +12,7 @@
  */
 void exchange_count_cpu(struct thread *self, struct exchange *exchange);
 
-/* At its end, its span's end known: a server's CPU time is told, a client's call is its request's. */
+/* When its span's end is known: CPU time is a server's, a client's call is its request's. */
 void exchange_counted(struct thread *self, struct exchange *exchange);
 
 #endif

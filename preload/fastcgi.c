@@ -29,8 +29,7 @@ int fastcgi_looks_like(const char *at, size_t size)
 	return word16(at + 2) != 0;
 }
 
-/* ---- parameters ---------------------------------------------------------------------------------
- */
+/* ---- parameters ------------------------------------------------------------------------------ */
 
 /* The content of PARAMS records, one after the other; `left` is what the current one has still. */
 struct cursor {
@@ -263,8 +262,7 @@ long fastcgi_head_parse(const char *at, size_t size, const struct http1_capture 
 	return (long)head->size;
 }
 
-/* ---- lines as parameters ------------------------------------------------------------------------
- */
+/* ---- lines as parameters --------------------------------------------------------------------- */
 
 static size_t put_length(char *to, size_t length)
 {

@@ -112,8 +112,7 @@ uint32_t message_response_prepare(struct exchange *exchange, const struct http1_
 	return exchange->added_size;
 }
 
-/* ---- client ------------------------------------------------------------------------------------
- */
+/* ---- client ---------------------------------------------------------------------------------- */
 
 /* How sure the thread's current context is for a request on that connection. */
 static enum span_link current_link(struct thread *self, const struct conn *conn)

@@ -155,8 +155,7 @@ static struct napi_value *close_session(struct napi_env *env, struct napi_info *
 	return NULL;
 }
 
-/* ---- contexts: see runtime.h ------------------------------------------------------------------
- */
+/* ---- contexts: see runtime.h ----------------------------------------------------------------- */
 
 /* What the script and we share: its word, and the context that it was given last. */
 enum { CURRENT, TAKEN, SHARED };

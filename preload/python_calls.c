@@ -51,8 +51,7 @@ static int word_of(struct py_object *object, struct runtime_context *out)
 	return 1;
 }
 
-/* ---- contexts ----------------------------------------------------------------------------------
- */
+/* ---- contexts -------------------------------------------------------------------------------- */
 
 /* The word in a contextvars.Context that need not be the current one. 1, or 0: there is none. */
 static int word_in(struct py_object *context, struct runtime_context *out)
@@ -176,8 +175,7 @@ static struct py_object *modified(struct py_object *self, struct py_object *cons
 	return none();
 }
 
-/* ---- the thread's word -------------------------------------------------------------------------
- */
+/* ---- the thread's word ----------------------------------------------------------------------- */
 
 /* What the rules say of a thread that no runtime answers for, if that is no guess. 1 or 0. */
 static int word_by_rules(struct runtime_context *out)
@@ -284,8 +282,7 @@ static struct py_object *manage_reading(struct py_object *self, struct py_object
 	return none();
 }
 
-/* ---- requests ----------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 /* alive(word): whether the response has not gone out yet. */
 static struct py_object *alive(struct py_object *self, struct py_object *const *arguments,

@@ -114,8 +114,7 @@ int around_gnutls_bye(const struct caller *caller, void *handle, int how)
 	return HOOK_REAL(gnutls_bye, caller)(handle, how);
 }
 
-/* ---- bytes in ---------------------------------------------------------------------------------
- */
+/* ---- bytes in -------------------------------------------------------------------------------- */
 
 static void read_done(const struct tls_call *call, ssize_t result, const void *at)
 {
@@ -178,8 +177,7 @@ ssize_t around_gnutls_record_recv_early_data(const struct caller *caller, void *
 	return result;
 }
 
-/* ---- bytes out --------------------------------------------------------------------------------
- */
+/* ---- bytes out ------------------------------------------------------------------------------- */
 
 static void written(const struct tls_call *call, ssize_t result)
 {

@@ -101,8 +101,7 @@ int around_SSL_shutdown(const struct caller *caller, void *ssl)
 	return HOOK_REAL(SSL_shutdown, caller)(ssl);
 }
 
-/* ---- handshakes -------------------------------------------------------------------------------
- */
+/* ---- handshakes ------------------------------------------------------------------------------ */
 
 static int handshake(const struct caller *caller, void *ssl, void *frame)
 {
@@ -132,8 +131,7 @@ int around_SSL_accept(const struct caller *caller, void *ssl)
 	return handshake(caller, ssl, __builtin_frame_address(0));
 }
 
-/* ---- bytes in ---------------------------------------------------------------------------------
- */
+/* ---- bytes in -------------------------------------------------------------------------------- */
 
 int around_SSL_read(const struct caller *caller, void *ssl, void *buf, int n)
 {
@@ -172,8 +170,7 @@ int around_SSL_read_early_data(const struct caller *caller, void *ssl, void *buf
 	return result;
 }
 
-/* ---- bytes out --------------------------------------------------------------------------------
- */
+/* ---- bytes out ------------------------------------------------------------------------------- */
 
 static ssize_t write_int(const struct tls_writing *writing, const void *at, size_t size)
 {

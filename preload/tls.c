@@ -149,8 +149,7 @@ void tls_close(const void *handle)
 	pool_put(&sessions, session->index);
 }
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ----------------------------------------------------------------------------------- */
 
 /* A session inside another one's call: TLS in TLS, as through an encrypted proxy. */
 static void carry(struct tls_session *outer, const struct tls_call *call)
@@ -289,8 +288,7 @@ void tls_shut(const struct tls_call *call)
 	tls_unlock(call);
 }
 
-/* ---- failures ---------------------------------------------------------------------------------
- */
+/* ---- failures -------------------------------------------------------------------------------- */
 
 static enum span_failure failure_of(enum tls_outcome outcome, int error)
 {

@@ -10,8 +10,7 @@
 struct slot *slot;
 int fd;
 
-/* ---- a kernel that takes what the test says ---------------------------------------------------
- */
+/* ---- a kernel that takes what the test says -------------------------------------------------- */
 
 struct sending_kernel kernel;
 
@@ -85,8 +84,7 @@ ssize_t (*real_sendfile)(int, int, off_t *, size_t);
 ssize_t (*real_sendfile64)(int, int, off64_t *, size_t);
 ssize_t (*real_splice)(int, off64_t *, int, off64_t *, size_t, unsigned);
 
-/* ---- a program that sends ---------------------------------------------------------------------
- */
+/* ---- a program that sends -------------------------------------------------------------------- */
 
 /* In as many vectors as there are; the last takes the rest. */
 static size_t cut(const char *at, size_t size, size_t vectors, struct iovec *iov)

@@ -100,8 +100,7 @@ static void a_wake_up_clears_only_in_loops(void **state)
 	end_context(context);
 }
 
-/* ---- a loop, as libuv's or nginx's: one function that waits and calls back ----------------------
- */
+/* ---- a loop, as libuv's or nginx's: one function that waits and calls back ------------------- */
 
 static NOINLINE void wait_for_events(void)
 {
@@ -240,8 +239,7 @@ static void it_is_so_on_every_thread(void **state)
 	assert_int_equal(failed, 0);
 }
 
-/* ---- threads start in their creator's context ---------------------------------------------------
- */
+/* ---- threads start in their creator's context ------------------------------------------------ */
 
 struct born {
 	uint64_t context;

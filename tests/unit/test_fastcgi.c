@@ -210,8 +210,7 @@ static void what_is_no_request_is_refused(void **state)
 	assert_int_equal(fastcgi_looks_like("\x16\x03\x01", 3), 0);
 }
 
-/* ---- records ------------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 struct told {
 	char events[64]; /* one letter each */
@@ -342,8 +341,7 @@ static void unseen_bytes_are_counted_within_a_record(void **state)
 	assert_int_equal(event, FASTCGI_BAD);
 }
 
-/* ---- parameters of ours -------------------------------------------------------------------------
- */
+/* ---- parameters of ours ---------------------------------------------------------------------- */
 
 static void lines_become_parameters(void **state)
 {

@@ -103,8 +103,7 @@ static void read_all(void)
 	drain_read(&drain, batch);
 }
 
-/* ---- what is told -----------------------------------------------------------------------------
- */
+/* ---- what is told ---------------------------------------------------------------------------- */
 
 struct found {
 	const char *metric;
@@ -177,8 +176,7 @@ static const struct found *the(const char *metric, const char *attributes)
 	"http.request.method=GET http.response.status_code=200 network.protocol.version=1.1 "      \
 	"url.scheme=http "
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void requests_are_counted_by_what_the_conventions_name(void **state)
 {

@@ -62,8 +62,7 @@ static void send_response(enum way way, size_t stop, size_t vectors)
 	hang_up();
 }
 
-/* ---- tests: the whole way ---------------------------------------------------------------------
- */
+/* ---- tests: the whole way -------------------------------------------------------------------- */
 
 static void a_head_in_one_call_gets_its_lines(void **state)
 {

@@ -303,8 +303,7 @@ static void single_bytes_change_nothing(void **state)
 			talk(&conversations[i], as_server, &single);
 }
 
-/* ---- bytes that are not HTTP -------------------------------------------------------------------
- */
+/* ---- bytes that are not HTTP ----------------------------------------------------------------- */
 
 static const struct step garbage[] = {
 	{NOBODY, LITERAL("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03GET / HTTP/1.1\r\n\r\n")},

@@ -19,8 +19,7 @@
 static struct slot *slot;
 static struct thread *self;
 
-/* ---- a library that answers what the test says ------------------------------------------------
- */
+/* ---- a library that answers what the test says ----------------------------------------------- */
 
 static struct {
 	int established, server, descriptor;
@@ -74,8 +73,7 @@ static void *handle_of(unsigned number)
 	return (void *)(0x7f5500000000 + number * 0x70ull);
 }
 
-/* ---- sockets ----------------------------------------------------------------------------------
- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 /* A connected TCP socket, and its peer's port. */
 static int tcp(uint16_t *port)
@@ -120,8 +118,7 @@ static void move(int fd, enum stream_way way, const void *at, size_t size)
 		fd_ignore(fd, conn);
 }
 
-/* ---- the program ------------------------------------------------------------------------------
- */
+/* ---- the program ----------------------------------------------------------------------------- */
 
 static struct tls_session *open_session(unsigned number)
 {
@@ -174,8 +171,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* ---- tests: which socket ----------------------------------------------------------------------
- */
+/* ---- tests: which socket --------------------------------------------------------------------- */
 
 static void a_handshake_record_inside_a_call_tells_the_socket(void **state)
 {
@@ -275,8 +271,7 @@ static void the_librarys_descriptor_is_the_last_resort(void **state)
 	close(library.descriptor);
 }
 
-/* ---- tests: whose calls -----------------------------------------------------------------------
- */
+/* ---- tests: whose calls ---------------------------------------------------------------------- */
 
 static __attribute__((noinline)) int enters_deeper(struct tls_session *session)
 {
@@ -321,8 +316,7 @@ static void ten_thousand_sessions_come_and_go(void **state)
 	}
 }
 
-/* ---- tests: what is told ----------------------------------------------------------------------
- */
+/* ---- tests: what is told --------------------------------------------------------------------- */
 
 static void the_first_span_tells_the_handshakes_time(void **state)
 {

@@ -16,8 +16,7 @@
 static struct slot *slot;
 static void *const handle = MODEL_HANDLE;
 
-/* ---- programs ---------------------------------------------------------------------------------
- */
+/* ---- programs -------------------------------------------------------------------------------- */
 
 enum way { BY_WRITE, BY_WRITE_EX, BY_SEND, BY_SEND_NOTHING, WAYS };
 
@@ -198,8 +197,7 @@ static size_t large(char *to, size_t body)
 	return size + body;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 
 static void a_head_in_one_call_gets_its_lines_in_one_record(void **state)
 {
