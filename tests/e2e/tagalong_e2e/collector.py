@@ -63,19 +63,20 @@ class Collector:
         """The requests that came, in order."""
         return json.loads(self._ask("GET", "requests"))
 
-    def spans(self):
-        """All spans received so far."""
-        path = self.receiver.directory / f"{self.key}.jsonl"
+    def _lines(self, name):
+        path = self.receiver.directory / name
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        # The last one may be half written: the receiver appends while we read.
+        return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+    def spans(self):
+        """All spans received so far."""
+        return self._lines(f"{self.key}.jsonl")
 
     def points(self):
         """All points of metrics received so far, see receiver.js."""
-        path = self.receiver.directory / f"{self.key}.metrics.jsonl"
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return self._lines(f"{self.key}.metrics.jsonl")
 
     def wait(self, count, timeout=10.0):
         """Waits for at least count spans and returns all."""

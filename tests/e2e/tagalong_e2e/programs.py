@@ -194,7 +194,7 @@ def start_recorder(machine_, certificate=None):
     path = machine_.directory / "backend.jsonl"
     process = machine_.start(["/usr/bin/python3", machine.E2E / "tagalong_e2e" / "recorder.py", path, *([certificate] if certificate else [])])
     port = int(machine.wait_for(lambda: machine_.log(process).strip(), "the recorder's port"))
-    return port, lambda: [json.loads(line) for line in path.read_text().splitlines()]
+    return port, lambda: [json.loads(line) for line in path.read_text().split("\n")[:-1]]
 
 
 def start_front(machine_, front, backend, endpoint=None, backend_host="http://127.0.0.1"):
