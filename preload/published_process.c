@@ -99,6 +99,24 @@ static size_t write_payload(char *out)
 	return (size_t)(at - out);
 }
 
+/* Whether this thread's system calls are filtered: what follows is more than sandboxes may allow.
+ */
+static int is_filtered(void)
+{
+	static const char path[] = "/proc/thread-self/status";
+	/* Only one thread attaches at a time, on the host's stack. */
+	static char text[4096];
+	long fd = sys_call6(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	long size = 0;
+
+	if (fd >= 0) {
+		size = sys_call3(SYS_read, fd, (long)text, sizeof(text) - 1);
+		sys_call3(SYS_close, fd, 0, 0);
+	}
+	text[size > 0 ? size : 0] = 0;
+	return !strstr(text, "\nSeccomp:\t0\n");
+}
+
 static void *map_named(void)
 {
 	unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
@@ -124,7 +142,7 @@ void published_process(void)
 	size_t size;
 
 	/* A fork child has no mapping of its parent's: it makes one of its own. */
-	header = conf.publish ? map_named() : NULL;
+	header = conf.publish && !is_filtered() ? map_named() : NULL;
 	if (!header)
 		return;
 	if (sys_call3(SYS_madvise, (long)header, MAPPING_BYTES, MADV_DONTFORK)) {

@@ -100,6 +100,27 @@ def test_words_that_a_system_call_does_not_take_are_not_touched(machine, session
     assert (traced.returncode, traced.stdout) == (0, bare.stdout)
 
 
+def test_sandbox_that_kills_for_unusual_calls_is_respected(machine, session, collector, peer):
+    python(machine, peer.port, """
+import ctypes, platform, struct
+memfd_create, prctl = {"x86_64": (319, 157), "aarch64": (279, 167)}[platform.machine()]
+def step(code, k, no=0):
+    return struct.pack("HBBI", code, 0, no, k)
+program = step(0x20, 0)
+for number in memfd_create, prctl:
+    program += step(0x15, number, no=1) + step(0x06, 0x80000000)
+program += step(0x06, 0x7fff0000)
+steps = ctypes.create_string_buffer(program)
+class Program(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+libc = ctypes.CDLL(None)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, ctypes.byref(Program(len(program) // 8, ctypes.addressof(steps))), 0, 0) == 0
+get('/sandboxed')
+""", session.env)
+    assert [added(request) for request in peer.requests] == [ONE_OF_EACH]
+
+
 def test_failed_exec_in_a_child_changes_nothing(machine, session, collector, peer):
     python(machine, peer.port, """
 import subprocess
