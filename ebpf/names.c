@@ -1,5 +1,6 @@
 /* names.c - names of system calls, errors, and what threads wait for. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ebpf/probes.h"
 
@@ -58,4 +59,22 @@ const char *probes_error_name(int error)
 const char *probes_lost_name(int reason)
 {
 	return reason >= 0 && reason < LOST_REASONS ? lost_names[reason] : "";
+}
+
+const char *probes_file_name(uint32_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFSOCK:
+		return "socket";
+	case S_IFREG:
+		return "file";
+	case S_IFDIR:
+		return "directory";
+	case S_IFIFO:
+		return "pipe";
+	case S_IFBLK:
+	case S_IFCHR:
+		return "device";
+	}
+	return "";
 }

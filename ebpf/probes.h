@@ -104,5 +104,7 @@ const char *probes_wait_name(int wait); /* "network" */
 /* Of an errno, a kernel's code, or a latency_key's error: "ENOENT"; "" if it has none. */
 const char *probes_error_name(int error);
 const char *probes_lost_name(int reason); /* "events" */
+/* Of what a descriptor is open on, by its st_mode: "socket"; "" if that is not known. */
+const char *probes_file_name(uint32_t mode);
 
 #endif

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define KEPT_SPANS       1024 /* power of two */
 #define TIME_ATTRIBUTES  (3 + WAIT_KINDS)
@@ -125,24 +124,6 @@ static struct attribute text(const char *key, const char *at)
 		.key = key, .text = {at, (uint32_t)strlen(at)}, .type = ATTRIBUTE_TEXT};
 }
 
-static const char *descriptor_type(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFSOCK:
-		return "socket";
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "directory";
-	case S_IFIFO:
-		return "pipe";
-	case S_IFBLK:
-	case S_IFCHR:
-		return "device";
-	}
-	return NULL;
-}
-
 static size_t describe_peer(struct arena *arena, const struct slow_call *call, struct attribute *at)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -161,16 +142,16 @@ static size_t describe_peer(struct arena *arena, const struct slow_call *call, s
 /* Only what can't be a secret: kinds, sizes, addresses of peers. */
 static size_t describe(struct arena *arena, const struct slow_call *call, struct attribute *at)
 {
-	const char *type = descriptor_type(call->mode);
+	const char *type = probes_file_name(call->mode);
 	size_t count = 0;
 
 	at[count++] = text("syscall", probes_call_name(call->call));
 	at[count++] = number("tagalong.duration", call->duration_ns);
 	if (call->result < 0 && call->result >= -4095)
 		at[count++] = text("error.type", probes_error_name((int)-call->result));
-	if (type)
+	if (*type)
 		at[count++] = text("tagalong.descriptor.type", type);
-	if (type && call->result >= 0)
+	if (*type && call->result >= 0)
 		at[count++] = number("tagalong.syscall.result", (uint64_t)call->result);
 	return count + describe_peer(arena, call, at + count);
 }

@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "exporter/terminal.h"
 
@@ -122,24 +121,6 @@ void profile_json_print(const struct profile_data *data, FILE *to)
 
 /* ---- slow calls --------------------------------------------------------------------------- */
 
-static const char *kind_of(uint32_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFSOCK:
-		return "socket";
-	case S_IFREG:
-		return "file";
-	case S_IFDIR:
-		return "directory";
-	case S_IFIFO:
-		return "pipe";
-	case S_IFBLK:
-	case S_IFCHR:
-		return "device";
-	}
-	return "";
-}
-
 void profile_slow_print(const struct slow_call *call, FILE *to)
 {
 	char time[32], address[INET6_ADDRSTRLEN];
@@ -150,8 +131,8 @@ void profile_slow_print(const struct slow_call *call, FILE *to)
 		fprintf(to, " %s", probes_error_name((int)-call->result));
 	else
 		fprintf(to, " = %lld", (long long)call->result);
-	if (kind_of(call->mode)[0])
-		fprintf(to, " on %s %d", kind_of(call->mode), (int)call->arguments[0]);
+	if (probes_file_name(call->mode)[0])
+		fprintf(to, " on %s %d", probes_file_name(call->mode), (int)call->arguments[0]);
 	if (call->family && call->port &&
 	    inet_ntop(call->family, call->address, address, sizeof(address)))
 		fprintf(to, " %s port %u", address, call->port);

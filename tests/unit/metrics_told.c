@@ -9,6 +9,32 @@
 
 #include <cmocka.h>
 
+static const double bounds[] = {0.1, 1, 10};
+
+const struct metric_definition told_counter = {
+	.name = "test.count",
+	.unit = "{thing}",
+	.description = "Things.",
+	.kind = METRIC_COUNTER,
+	.is_integer = 1,
+};
+
+const struct metric_definition told_duration = {
+	.name = "test.duration",
+	.unit = "s",
+	.kind = METRIC_HISTOGRAM,
+	.bound_count = 3,
+	.bounds = bounds,
+};
+
+const struct metric_definition told_level = {
+	.name = "test.level",
+	.unit = "1",
+	.kind = METRIC_UPDOWN,
+	.is_integer = 1,
+	.is_observed = 1,
+};
+
 static void keep(void *context, const struct metric_point *point)
 {
 	struct told *to = context;

@@ -8,6 +8,9 @@
 #define SECOND   1000000000ull
 #define TOLD_MAX 64
 
+/* Instruments to try: a sum of integers, a histogram of seconds, a level that is observed. */
+extern const struct metric_definition told_counter, told_duration, told_level;
+
 /* The points, and what they only lend. */
 struct told {
 	size_t count;

@@ -13,32 +13,6 @@
 #include "exporter/metrics_collect.h"
 #include "tests/unit/metrics_told.h"
 
-static const double bounds[] = {0.1, 1, 10};
-
-static const struct metric_definition counter = {
-	.name = "test.count",
-	.unit = "{thing}",
-	.description = "Things.",
-	.kind = METRIC_COUNTER,
-	.is_integer = 1,
-};
-
-static const struct metric_definition duration = {
-	.name = "test.duration",
-	.unit = "s",
-	.kind = METRIC_HISTOGRAM,
-	.bound_count = 3,
-	.bounds = bounds,
-};
-
-static const struct metric_definition level = {
-	.name = "test.level",
-	.unit = "1",
-	.kind = METRIC_UPDOWN,
-	.is_integer = 1,
-	.is_observed = 1,
-};
-
 static struct attribute text(const char *key, const char *value)
 {
 	return (struct attribute){
@@ -63,7 +37,7 @@ static struct series *series_numbered(struct metric *metric, int64_t value)
 static void the_order_of_attributes_does_not_matter(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	struct attribute one[] = {text("a", "1"), text("b", "2"), number("c", 3)};
 	struct attribute other[] = {number("c", 3), text("b", "2"), text("a", "1")};
 	struct attribute typed[] = {text("c", "3"), text("b", "2"), text("a", "1")};
@@ -75,14 +49,14 @@ static void the_order_of_attributes_does_not_matter(void **state)
 			     metric_series(metric, NULL, typed, 3));
 	assert_ptr_not_equal(metric_series(metric, NULL, one, 3),
 			     metric_series(metric, NULL, one, 2));
-	assert_ptr_equal(metric_define(metrics, &counter), metric);
+	assert_ptr_equal(metric_define(metrics, &told_counter), metric);
 	metrics_free(metrics);
 }
 
 static void thousands_of_series_are_found_again(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 
 	(void)state;
 	for (int round = 0; round < 3; round++)
@@ -104,7 +78,7 @@ static void thousands_of_series_are_found_again(void **state)
 static void a_series_has_its_own_copy_of_the_attributes(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	char key[] = "key", value[] = "value";
 	struct attribute attribute = text(key, value);
 
@@ -122,7 +96,8 @@ static void a_series_has_its_own_copy_of_the_attributes(void **state)
 static void a_value_on_a_bound_is_below_it(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct series *series = metric_series(metric_define(metrics, &duration), NULL, NULL, 0);
+	struct series *series =
+		metric_series(metric_define(metrics, &told_duration), NULL, NULL, 0);
 	static const double values[] = {0, 0.1, 0.11, 1, 9.5, 10, 10.5, 1000};
 
 	(void)state;
@@ -145,7 +120,7 @@ static void a_value_on_a_bound_is_below_it(void **state)
 static void past_the_limit_all_is_in_one_series(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.series_limit = 4});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	double total = 0;
 
 	(void)state;
@@ -166,7 +141,7 @@ static void past_the_limit_all_is_in_one_series(void **state)
 static void the_limit_is_of_each_resource(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.series_limit = 3});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	struct slot_identity identity = {.pid = 1, .service_name = "other"};
 	struct resource *other = resource_new(&identity);
 	struct attribute attribute = number("n", 7);
@@ -186,7 +161,7 @@ static void the_limit_is_of_each_resource(void **state)
 static void an_idle_series_is_forgotten_and_starts_anew(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.expiry_ns = 10 * SECOND});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	uint64_t start = now_ns(), generation = metrics_generation(metrics);
 
 	(void)state;
@@ -215,7 +190,7 @@ static void an_idle_series_is_forgotten_and_starts_anew(void **state)
 static void what_was_not_pushed_is_not_forgotten(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.expiry_ns = SECOND});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	uint64_t start = now_ns();
 
 	(void)state;
@@ -232,7 +207,7 @@ static void what_was_not_pushed_is_not_forgotten(void **state)
 static void an_ended_resource_is_kept_until_all_have_seen_it(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	struct slot_identity identity = {.pid = 1, .service_name = "worker"};
 	struct resource *resource = resource_new(&identity);
 
@@ -260,7 +235,7 @@ static void an_ended_resource_is_kept_until_all_have_seen_it(void **state)
 static void nothing_waits_for_a_reader_that_is_gone(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.expiry_ns = 10 * SECOND});
-	struct metric *metric = metric_define(metrics, &counter);
+	struct metric *metric = metric_define(metrics, &told_counter);
 	uint64_t start = now_ns();
 
 	(void)state;
@@ -279,7 +254,8 @@ static void nothing_waits_for_a_reader_that_is_gone(void **state)
 static void exemplars_are_the_latest_of_their_bucket(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){0});
-	struct series *series = metric_series(metric_define(metrics, &duration), NULL, NULL, 0);
+	struct series *series =
+		metric_series(metric_define(metrics, &told_duration), NULL, NULL, 0);
 	struct exemplar exemplar = {.trace_id = {1}};
 
 	(void)state;
@@ -319,7 +295,7 @@ static void what_is_observed_is_read_at_the_collection(void **state)
 	int value = 7;
 
 	(void)state;
-	observed_level = metric_define(metrics, &level);
+	observed_level = metric_define(metrics, &told_level);
 	assert_int_equal(metrics_observe(metrics, observe, &value), 0);
 	collect(metrics, READER_PULL);
 	assert_true(told.at[0].value == 7);

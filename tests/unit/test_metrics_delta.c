@@ -1,32 +1,14 @@
 /* test_metrics_delta.c - metrics that tell what is new, and exponential histograms. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <math.h>
 
 #include "exporter/log.h"
 #include "tests/unit/metrics_told.h"
-
-static const double bounds[] = {0.1, 1, 10};
-
-static const struct metric_definition counter = {
-	.name = "test.count",
-	.unit = "{thing}",
-	.description = "Things.",
-	.kind = METRIC_COUNTER,
-	.is_integer = 1,
-};
-
-static const struct metric_definition duration = {
-	.name = "test.duration",
-	.unit = "s",
-	.kind = METRIC_HISTOGRAM,
-	.bound_count = 3,
-	.bounds = bounds,
-};
 
 static const struct metric_definition size = {
 	.name = "test.size",
@@ -35,20 +17,13 @@ static const struct metric_definition size = {
 	.is_exponential = 1,
 };
 
-static const struct metric_definition level = {
-	.name = "test.level",
-	.unit = "1",
-	.kind = METRIC_UPDOWN,
-	.is_integer = 1,
-	.is_observed = 1,
-};
-
 static void delta_tells_what_is_new_and_pull_stays_cumulative(void **state)
 {
 	struct metrics *metrics = with((struct metrics_options){.temporality = TEMPORALITY_DELTA});
-	struct series *series = metric_series(metric_define(metrics, &duration), NULL, NULL, 0);
-	struct series *sum = metric_series(metric_define(metrics, &counter), NULL, NULL, 0);
-	struct series *open = metric_series(metric_define(metrics, &level), NULL, NULL, 0);
+	struct series *series =
+		metric_series(metric_define(metrics, &told_duration), NULL, NULL, 0);
+	struct series *sum = metric_series(metric_define(metrics, &told_counter), NULL, NULL, 0);
+	struct series *open = metric_series(metric_define(metrics, &told_level), NULL, NULL, 0);
 	uint64_t first;
 
 	(void)state;
@@ -83,12 +58,12 @@ static void low_memory_keeps_what_is_observed_cumulative(void **state)
 {
 	struct metrics *metrics =
 		with((struct metrics_options){.temporality = TEMPORALITY_LOW_MEMORY});
-	struct metric_definition observed = counter;
+	struct metric_definition observed = told_counter;
 
 	(void)state;
 	observed.name = "test.observed";
 	observed.is_observed = 1;
-	series_add(metric_series(metric_define(metrics, &counter), NULL, NULL, 0), 1);
+	series_add(metric_series(metric_define(metrics, &told_counter), NULL, NULL, 0), 1);
 	series_set(metric_series(metric_define(metrics, &observed), NULL, NULL, 0), 1);
 	collect(metrics, READER_PUSH);
 	assert_int_equal(told.count, 2);
