@@ -23,6 +23,8 @@ SHIM_CFLAGS := $(COMMON) -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno
 ifeq ($(SAN)$(findstring clang,$(CC)),)
 SHIM_LTO := -flto=auto -flto-partition=one -ffat-lto-objects
 SHIM_CFLAGS += $(SHIM_LTO)
+# It would lose the versions of symbols that this one asks for.
+$(O)/preload/old_dl.o: SHIM_CFLAGS += -fno-lto
 endif
 SHIM_LDFLAGS := -shared -Wl,-soname,libtagalong.so -Wl,-z,noexecstack -Wl,-z,relro -Wl,-z,defs \
 	-Wl,--hash-style=gnu -Wl,--as-needed -Wl,-Bsymbolic-functions

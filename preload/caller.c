@@ -10,25 +10,11 @@
 #include <string.h>
 
 #include "preload/hook.h"
+#include "preload/old_dl.h"
 #include "preload/sys.h"
 
 #define PLACES 4096u /* power of two */
 #define PROBES 8u
-
-/*
- * Versions that every glibc has, in libc or libdl; weak, so that a program without libdl still
- * starts.
- */
-#if defined(__x86_64__)
-__asm__(".symver loader_dladdr1, dladdr1@GLIBC_2.3.3");
-__asm__(".symver loader_dlsym, dlsym@GLIBC_2.2.5");
-#else
-__asm__(".symver loader_dladdr1, dladdr1@GLIBC_2.17");
-__asm__(".symver loader_dlsym, dlsym@GLIBC_2.17");
-#endif
-extern int loader_dladdr1(const void *address, Dl_info *info, void **extra, int flags)
-	__attribute__((weak));
-extern void *loader_dlsym(void *handle, const char *name) __attribute__((weak));
 
 /* clang-format off */
 static const char *const names[FOREIGN_COUNT] = {
@@ -66,7 +52,7 @@ static void *in_scope(const struct link_map *map, const char *name)
 
 	if (!handle)
 		return NULL;
-	found = loader_dlsym(handle, name);
+	found = old_dlsym(handle, name);
 	real_dlclose(handle);
 	return found;
 }
@@ -87,8 +73,8 @@ static const char *version_of(const void *symbol)
 	struct link_map *map = NULL;
 	Dl_info info;
 
-	if (!loader_dladdr1(symbol, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry ||
-	    !loader_dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+	if (!old_dladdr1(symbol, &info, (void **)&entry, RTLD_DL_SYMENT) || !entry ||
+	    !old_dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
 		return NULL;
 	for (const ElfW(Dyn) *at = map->l_ld; at && at->d_tag != DT_NULL; at++) {
 		if (at->d_tag == DT_SYMTAB)
@@ -149,7 +135,7 @@ static uintptr_t base_of(const void *address)
 	struct link_map *map = NULL;
 	Dl_info info;
 
-	if (!loader_dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
+	if (!old_dladdr1(address, &info, (void **)&map, RTLD_DL_LINKMAP) || !map)
 		return 0;
 	return map->l_addr;
 }
@@ -159,10 +145,8 @@ static int resolve(enum foreign function, uintptr_t address, struct caller *to)
 	struct link_map *map = NULL;
 	Dl_info info;
 
-	if (!loader_dladdr1 || !loader_dlsym)
-		return -1;
 	/* The call itself lies before the return address, which may be the next object's. */
-	if (!loader_dladdr1((const void *)(address - 1), &info, (void **)&map, RTLD_DL_LINKMAP))
+	if (!old_dladdr1((const void *)(address - 1), &info, (void **)&map, RTLD_DL_LINKMAP))
 		map = NULL;
 	to->address = address;
 	to->function = function;
@@ -270,8 +254,8 @@ void *caller_sibling(const struct caller *caller, const char *name)
 	int error = errno;
 	void *found = NULL;
 
-	if (loader_dladdr1 && loader_dladdr1(caller->real, &info, (void **)&map, RTLD_DL_LINKMAP) &&
-	    map && map->l_name[0])
+	if (old_dladdr1(caller->real, &info, (void **)&map, RTLD_DL_LINKMAP) && map &&
+	    map->l_name[0])
 		found = in_scope(map, name);
 	errno = error;
 	return found;

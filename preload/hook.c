@@ -7,7 +7,7 @@
 
 void *hook_find(const char *name)
 {
-	return old_dlsym ? old_dlsym(RTLD_NEXT, name) : NULL;
+	return old_dlsym(RTLD_NEXT, name);
 }
 
 /* clang-format off */

@@ -29,12 +29,11 @@ void process_forked(void)
  */
 static int is_second(void)
 {
-	void *first = old_dlsym ? old_dlsym(RTLD_DEFAULT, "close_range") : NULL;
+	void *first = old_dlsym(RTLD_DEFAULT, "close_range");
 	Dl_info info;
 	const char *name;
 
-	if (!first || first == (void *)close_range || !old_dladdr || !old_dladdr(first, &info) ||
-	    !info.dli_fname)
+	if (!first || first == (void *)close_range || !old_dladdr(first, &info) || !info.dli_fname)
 		return 0;
 	name = strrchr(info.dli_fname, '/');
 	return strncmp(name ? name + 1 : info.dli_fname, "libtagalong", 11) == 0 ||
@@ -46,7 +45,7 @@ static void find_library(void)
 {
 	Dl_info info;
 
-	if (!old_dladdr || !old_dladdr((void *)find_library, &info) || !info.dli_fname)
+	if (!old_dladdr((void *)find_library, &info) || !info.dli_fname)
 		return;
 	if (strlen(info.dli_fname) < sizeof(conf.library))
 		memcpy(conf.library, info.dli_fname, strlen(info.dli_fname) + 1);

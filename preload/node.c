@@ -25,7 +25,7 @@ static const char *const forbidding[] = {
  */
 static int is_node(void)
 {
-	return old_dlsym && old_dlsym(RTLD_DEFAULT, "napi_create_function") &&
+	return old_dlsym(RTLD_DEFAULT, "napi_create_function") &&
 	       old_dlsym(RTLD_DEFAULT, "_ZN4node5StartEiPPc");
 }
 

@@ -53,7 +53,7 @@ static int look_up(void)
 {
 	struct cpython found;
 
-	if (!old_dlsym || !old_dladdr || !find("Py_IsInitialized"))
+	if (!find("Py_IsInitialized"))
 		return 0;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		void *one = find(functions[i].name);

@@ -55,6 +55,11 @@ sed 's/@.*//' "$work/imported" | sort -u | comm -12 - "$work/listed" |
 # An alias that no symbol's version was given to would be found nowhere, and be NULL.
 nm -D --undefined-only "$lib" | awk '$2 !~ /@|^(napi_|_ITM_|__gmon_start__$)/ { print $2 }' | refuse "found in no library"
 
+# A name without a version that nobody has to have is bound to nothing: a reference that lost its version.
+printf '%s\n' _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable __gmon_start__ | sort - "$work/weak" >"$work/unbound"
+nm -D --undefined-only "$lib" | awk '$1 == "w" && $2 !~ /@/ { print $2 }' | sort | comm -23 - "$work/unbound" |
+	refuse "weak, without a version"
+
 readelf -dW "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vxE 'libc\.so\.6|ld-linux.*' |
 	refuse "needs a library other than libc" || true
 readelf -dW "$lib" | grep -o TEXTREL | refuse "not position-independent" || true
