@@ -236,8 +236,8 @@ static void add_headers(struct enrich_work *work)
 
 static void add_guess(struct enrich_work *work)
 {
-	static const char *const names[] = {"reused_connection", "thread", "target", "inherited",
-					    "last_read"};
+	static const char *const names[] = {"reused_connection", "thread",    "target",
+					    "inherited",         "last_read", "connection"};
 	unsigned guess = (unsigned)work->from->link - SPAN_LINK_GUESSES;
 
 	if (work->from->link >= SPAN_LINK_GUESSES && guess < sizeof(names) / sizeof(names[0]))

@@ -75,7 +75,8 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 {
 	struct conn *conn = fd_known_connection(fd);
 	int is_stream = conn || fd_entry(fd) == FD_STREAM;
-	uint64_t context = context_get(self);
+	uint8_t link;
+	uint64_t context = context_both(self, &link);
 
 	if (!to || error == EFAULT || size < sizeof(to->sa_family) || to->sa_family == AF_UNSPEC) {
 		fd_reset(fd, FD_UNKNOWN);
@@ -91,7 +92,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 		struct span_address peer = {0};
 
 		target_address(&peer, to, size);
-		tell_failure(self, context, context_link(self), &peer, since_ns, error);
+		tell_failure(self, context, link, &peer, since_ns, error);
 		return;
 	}
 	conn = fd_connection(fd);
@@ -100,7 +101,7 @@ void connect_called(struct thread *self, int fd, const struct sockaddr *to, sock
 	conn->connecting = 1;
 	conn->connect_ns = since_ns;
 	conn->connect_context = context;
-	conn->connect_link = context ? context_link(self) : 0;
+	conn->connect_link = context ? link : 0;
 	target_address(&conn->peer, to, size);
 	conn_unlock(conn);
 }
@@ -115,4 +116,22 @@ void connect_asked(struct thread *self, int fd, int error)
 	if (error)
 		tell_failure(self, conn->connect_context, conn->connect_link, &conn->peer,
 			     conn->connect_ns, error);
+}
+
+uint64_t connect_caller(struct thread *self, uint64_t maker, uint8_t made, enum span_link *link)
+{
+	uint8_t own_link;
+	uint64_t own = context_both(self, &own_link);
+
+	if (self->runtime || !exchange_of(maker) ||
+	    (own != maker && context_is_served(self, own, own_link)))
+		return 0;
+	if (made >= SPAN_LINK_GUESSES)
+		*link = (enum span_link)made;
+	else if (self->waits == THREAD_LOOPS ? !own || own == maker
+					     : own == maker && own_link < SPAN_LINK_GUESSES)
+		*link = SPAN_LINK_CONNECT;
+	else
+		*link = SPAN_LINK_GUESS_CONNECT;
+	return maker;
 }

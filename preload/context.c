@@ -96,6 +96,7 @@ void context_read(struct thread *self, uint64_t context, int is_next)
 	self->reading = self->context;
 	if (exchange)
 		exchange->reader = thread_id(self);
+	atomic_thread_fence(memory_order_release);
 }
 
 /*
@@ -160,6 +161,20 @@ uint64_t context_get(struct thread *self)
 	    (!self->loop_call || loop_call(self) != self->loop_call))
 		return 0;
 	return self->context;
+}
+
+/* Whoever reads on says so before the request is done: what is sure now is looked at after that. */
+uint64_t context_both(struct thread *self, uint8_t *link)
+{
+	*link = context_link(self);
+	atomic_thread_fence(memory_order_acquire);
+	return context_get(self);
+}
+
+int context_is_served(struct thread *self, uint64_t context, uint8_t link)
+{
+	return context && context == self->reading && link < SPAN_LINK_GUESSES &&
+	       self->waits != THREAD_LOOPS;
 }
 
 void context_wait(struct thread *self, void *frame, enum thread_waits waits)

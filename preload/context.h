@@ -43,6 +43,12 @@ uintptr_t context_stack_top(void);
 /* The current context if it is alive and still holds, else 0. */
 uint64_t context_get(struct thread *self);
 
+/* The same, and how sure it is: other threads may hand the request on between two questions. */
+uint64_t context_both(struct thread *self, uint8_t *link);
+
+/* The thread has read that request itself, does one thing after the other, and does that still. */
+int context_is_served(struct thread *self, uint64_t context, uint8_t link);
+
 /* The thread is about to wait for events; `frame` is the frame address of the hook that it called.
  */
 void context_wait(struct thread *self, void *frame, enum thread_waits waits);

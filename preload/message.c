@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "preload/attach.h"
+#include "preload/connect.h"
 #include "preload/context.h"
 #include "preload/describe.h"
 #include "preload/exchange_cpu.h"
@@ -114,11 +115,11 @@ uint32_t message_response_prepare(struct exchange *exchange, const struct http1_
 
 /* ---- client ---------------------------------------------------------------------------------- */
 
-/* How sure the thread's current context is for a request on that connection. */
-static enum span_link current_link(struct thread *self, const struct conn *conn)
+/* How sure a context of that sureness is for a request on that connection. */
+static enum span_link current_link(const struct thread *self, const struct conn *conn, uint8_t link)
 {
-	if (context_link(self) >= SPAN_LINK_GUESSES)
-		return (enum span_link)context_link(self);
+	if (link >= SPAN_LINK_GUESSES)
+		return (enum span_link)link;
 	if (!self->runtime && self->waits == THREAD_LOOPS &&
 	    self->reply_from == conn_reference(conn))
 		return SPAN_LINK_GUESS_REUSED;
@@ -126,25 +127,22 @@ static enum span_link current_link(struct thread *self, const struct conn *conn)
 }
 
 /*
- * By connect(), on a connection's first request, else by the thread; 0: none. A runtime knows who
+ * By connect(), on a connection's first request, or by the thread; 0: none. A runtime knows who
  * sends it, which need not be who had the connection made for a pool. What waited until the
  * connection could be written to is sent in a turn of its own: there the rules know nobody.
  */
 static uint64_t context_for(struct thread *self, const struct conn *conn, enum span_link *link)
 {
-	uint64_t context;
+	uint64_t context = 0;
+	uint8_t now;
 
-	if (!self->runtime && !conn->used && conn->connect_context &&
-	    exchange_of(conn->connect_context)) {
-		*link = conn->connect_link >= SPAN_LINK_GUESSES ? conn->connect_link
-								: SPAN_LINK_CONNECT;
-		return conn->connect_context;
-	}
-	if (!self->runtime && conn->deferred && self->waits == THREAD_LOOPS)
-		return 0;
-	context = context_get(self);
+	if (!conn->used)
+		context = connect_caller(self, conn->connect_context, conn->connect_link, link);
+	if (context || (!self->runtime && conn->deferred && self->waits == THREAD_LOOPS))
+		return context;
+	context = context_both(self, &now);
 	if (context)
-		*link = current_link(self, conn);
+		*link = current_link(self, conn, now);
 	return context;
 }
 

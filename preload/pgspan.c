@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "preload/connect.h"
 #include "preload/context.h"
 #include "preload/identity.h"
 #include "preload/sql_mask.h"
@@ -24,17 +25,16 @@
  */
 static uint64_t context_for(struct thread *self, const struct pgconn *state, enum span_link *link)
 {
-	uint64_t context;
+	uint64_t context = 0;
+	uint8_t now;
 
-	if (!self->runtime && state && !state->used && self->waits == THREAD_LOOPS &&
-	    exchange_of(state->connect_context)) {
-		*link = state->connect_link >= SPAN_LINK_GUESSES ? state->connect_link
-								 : SPAN_LINK_CONNECT;
-		return state->connect_context;
-	}
-	context = context_get(self);
-	if (context && context_link(self) >= SPAN_LINK_GUESSES)
-		*link = (enum span_link)context_link(self);
+	if (state && !state->used && self->waits == THREAD_LOOPS)
+		context = connect_caller(self, state->connect_context, state->connect_link, link);
+	if (context)
+		return context;
+	context = context_both(self, &now);
+	if (context && now >= SPAN_LINK_GUESSES)
+		*link = (enum span_link)now;
 	else if (!self->runtime && state && self->waits == THREAD_LOOPS &&
 		 self->reply_from == state->owner)
 		*link = SPAN_LINK_GUESS_REUSED;

@@ -252,6 +252,7 @@ enum span_link {
 	SPAN_LINK_GUESS_TARGET = 18,    /* a request in flight has the same method and target */
 	SPAN_LINK_GUESS_INHERITED = 19, /* through a context that was itself a guess, or a fork */
 	SPAN_LINK_GUESS_READ = 20,      /* what this thread, or this turn of its loop, read last */
+	SPAN_LINK_GUESS_CONNECT = 21,   /* made the connection, which may serve another one first */
 };
 
 enum span_flag {

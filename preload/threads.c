@@ -23,7 +23,8 @@ int threads_init(void)
 
 uint32_t threads_birth(struct thread *self, void *(*start)(void *), void *argument)
 {
-	uint64_t context = context_get(self);
+	uint8_t link;
+	uint64_t context = context_both(self, &link);
 	uint32_t index = context ? pool_get(&births) : 0;
 	struct birth *birth;
 
@@ -31,7 +32,7 @@ uint32_t threads_birth(struct thread *self, void *(*start)(void *), void *argume
 		return 0;
 	birth = pool_at(&births, index);
 	birth->context = context;
-	birth->link = context_link(self);
+	birth->link = link;
 	birth->start = start;
 	birth->argument = argument;
 	return index;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "preload/connect.h"
 #include "preload/context.h"
 
 /* Never fd here. */
@@ -209,6 +210,114 @@ static void what_another_thread_has_read_on_is_not_served_here(void **state)
 	assert_int_equal(made()->parent, 0);
 }
 
+/* ---- connections that one request makes, as of a pool, and another one may use first ------------
+ */
+
+static void connect_now(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
+
+	connect_called(&thread_self, fd, (struct sockaddr *)&to, sizeof(to), 1, 0);
+}
+
+/* A thread, which is gone then, reads a request and makes a connection in it. */
+static void *make_connection(void *reference)
+{
+	thread_self.waits = THREAD_CALLS;
+	read_on(server, asked);
+	connect_now();
+	*(uint64_t *)reference = context_get(&thread_self);
+	return NULL;
+}
+
+static uint64_t made_by_another(void)
+{
+	uint64_t maker = 0;
+
+	elsewhere(make_connection, &maker);
+	assert_int_not_equal(maker, 0);
+	assert_int_equal(fd_known_connection(fd)->connect_context, maker);
+	return maker;
+}
+
+/* Another client's request; `fd` has become a connection that was made in the one before. */
+static uint64_t serve_another(int other)
+{
+	after_socket(other, AF_INET, SOCK_STREAM, 0);
+	read_on(other, "GET /c HTTP/1.1\r\nHost: x\r\n\r\n");
+	assert_int_not_equal(context_get(&thread_self), 0);
+	return context_get(&thread_self);
+}
+
+static void a_thread_takes_a_pools_connection_for_its_own_request(void **state)
+{
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+	uint64_t maker;
+	uint64_t own;
+
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	maker = made_by_another();
+	own = serve_another(other);
+	assert_int_not_equal(own, maker);
+	call();
+	assert_int_equal(made()->parent, own);
+	assert_int_equal(made()->link, SPAN_LINK_CONTEXT);
+	before_close(other);
+	close(other);
+}
+
+static void a_thread_that_serves_nobody_known_only_guesses_from_the_connection(void **state)
+{
+	uint64_t maker;
+
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	maker = made_by_another();
+	assert_int_equal(context_get(&thread_self), 0);
+	call();
+	assert_int_equal(made()->parent, maker);
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_CONNECT);
+}
+
+static void a_loop_in_the_turn_of_another_request_only_guesses_from_it(void **state)
+{
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+	uint64_t maker;
+
+	(void)state;
+	maker = made_by_another();
+	serve_another(other);
+	call();
+	assert_int_equal(made()->parent, maker);
+	assert_int_equal(made()->link, SPAN_LINK_GUESS_CONNECT);
+	before_close(other);
+	close(other);
+}
+
+static void a_loop_in_no_requests_turn_goes_by_who_made_the_connection(void **state)
+{
+	uint64_t maker;
+
+	(void)state;
+	maker = made_by_another();
+	assert_int_equal(context_get(&thread_self), 0);
+	call();
+	assert_int_equal(made()->parent, maker);
+	assert_int_equal(made()->link, SPAN_LINK_CONNECT);
+}
+
+static void who_makes_a_connection_and_uses_it_first_is_sure(void **state)
+{
+	(void)state;
+	thread_self.waits = THREAD_CALLS;
+	read_on(server, asked);
+	connect_now();
+	call();
+	assert_int_equal(made()->parent, context_get(&thread_self));
+	assert_int_equal(made()->link, SPAN_LINK_CONNECT);
+}
+
 static void *answer_it(void *conn)
 {
 	context_answered(&thread_self, conn_first(conn));
@@ -248,6 +357,11 @@ int main(void)
 		TURN_TEST(a_server_of_one_request_at_a_time_keeps_it),
 		TURN_TEST(a_thread_that_is_no_loop_keeps_its_request),
 		TURN_TEST(what_another_thread_has_read_on_is_not_served_here),
+		TURN_TEST(a_thread_takes_a_pools_connection_for_its_own_request),
+		TURN_TEST(a_thread_that_serves_nobody_known_only_guesses_from_the_connection),
+		TURN_TEST(a_loop_in_the_turn_of_another_request_only_guesses_from_it),
+		TURN_TEST(a_loop_in_no_requests_turn_goes_by_who_made_the_connection),
+		TURN_TEST(who_makes_a_connection_and_uses_it_first_is_sure),
 		TURN_TEST(where_others_answer_what_is_read_is_a_guess),
 	};
 
