@@ -28,7 +28,7 @@ for name in ("_collections", "_collections_abc", "_contextvars", "_functools", "
 request = contextvars.ContextVar("tagalong")
 born_with = contextvars.ContextVar("tagalong_connection")
 
-expected = set()  # ids of a server's protocols that have no transport yet
+expected = {}  # id of a server's protocol that has no transport yet: a weak reference to it, if it can have one
 connections = {}  # id of a server's protocol: its Connection
 transports = set()  # of the same, their ids
 adapted = set()  # names of modules that need nothing more
@@ -148,11 +148,13 @@ class Connection:
 answering = ()  # kinds of protocols that have a task a request, which adopts it
 
 
+nothing = object()
+
+
 def made(original):
     def connection_made(self, transport):
-        if id(self) not in expected:
+        if expected.pop(id(self), nothing) is nothing:
             return original(self, transport)
-        expected.remove(id(self))
         connection = connections[id(self)] = Connection(transport)
         transports.add(connection.transport)
         if isinstance(self, answering):
@@ -195,9 +197,14 @@ def prepared(protocol):
         replace(kind, "connection_lost", lost)
         replace(kind, "data_received", received)
         replace(kind, "buffer_updated", received)
-        expected.add(id(protocol))
     except TypeError:
-        pass
+        return protocol
+    key = id(protocol)
+    try:
+        # One that never gets its transport (a failed handshake) must not leave its place to a client's.
+        expected[key] = weakref.ref(protocol, lambda _: expected.pop(key, None))
+    except TypeError:
+        expected[key] = None  # its kind has slots, as those that only servers have
     return protocol
 
 
