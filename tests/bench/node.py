@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tagalong_e2e import machine
 
-ROUNDS, SECONDS = 7, 3
+ROUNDS, SECONDS = 5, 3
 AGENT = machine.BUILD / "otel" / "node_modules" / "@opentelemetry" / "auto-instrumentations-node"
 PROGRAM = """
 const app = require('express')();
