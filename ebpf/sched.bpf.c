@@ -1,6 +1,7 @@
 /* sched.bpf.c - where threads are when they do not run: waiting for a CPU, or blocked, on what. */
 #include "ebpf/maps.h"
 
+#include "ebpf/back.h"
 #include "ebpf/descriptor.h"
 #include "ebpf/span.h"
 #include "ebpf/thread.h"
@@ -48,40 +49,6 @@ static __always_inline void keep_stack(void *context, struct probe_thread *threa
 	keep_registers(thread);
 }
 
-static __always_inline void blocked_stack_add(const struct probe_thread *thread, __u64 ns)
-{
-	struct blocked_key key = {.process = thread->process,
-				  .stack_pointer = thread->registers[1],
-				  .thread = thread->key_thread,
-				  .stack = thread->stack,
-				  .call = thread->call,
-				  .wait = thread->wait};
-	struct blocked *entry = bpf_map_lookup_elem(&blocked_stacks, &key), empty = {0};
-
-	if (!entry) {
-		bpf_map_update_elem(&blocked_stacks, &key, &empty, BPF_NOEXIST);
-		entry = bpf_map_lookup_elem(&blocked_stacks, &key);
-	}
-	if (!entry) {
-		count_lost(LOST_STACKS);
-		return;
-	}
-	__sync_fetch_and_add(&entry->count, 1);
-	__sync_fetch_and_add(&entry->total_ns, ns);
-}
-
-static __always_inline void tell_span_off(const struct probe_thread *thread, __u64 since,
-					  __u64 blocked_ns, __u64 delay_ns)
-{
-	struct span_times *times = thread->span ? span_entry(thread->span, since) : 0;
-
-	if (!times)
-		return;
-	__sync_fetch_and_add(&times->runqueue_ns, delay_ns);
-	if (thread->wait < WAIT_KINDS)
-		__sync_fetch_and_add(&times->blocked_ns[thread->wait], blocked_ns);
-}
-
 static __always_inline void leave_cpu(void *context, bool preempted, struct task_struct *task,
 				      __u64 now)
 {
@@ -108,38 +75,6 @@ static __always_inline void leave_cpu(void *context, bool preempted, struct task
 	thread->off_ns = now; /* last: a reader outside goes by it */
 }
 
-static __always_inline void take_cpu(struct task_struct *task, __u64 now)
-{
-	__u32 tid = task->pid;
-	struct probe_thread *thread = bpf_map_lookup_elem(&threads, &tid);
-	__u64 blocked_ns = 0, delay_ns = 0;
-
-	if (!thread)
-		return;
-	struct latency_key key = {.process = thread->process, .thread = thread->key_thread};
-	__u64 off = thread->off_ns, runnable = thread->runnable_ns, left = thread->marked_ns;
-	thread->off_ns = 0;
-	thread->runnable_ns = 0;
-	thread->on_ns = thread->marked_ns = now;
-	if (runnable && now > runnable) {
-		delay_ns = now - runnable;
-		key.call = -1;
-		key.measure = MEASURE_RUNQUEUE;
-		latency_add(&key, delay_ns);
-	}
-	if (off) {
-		blocked_ns = (runnable > off ? runnable : now) - off;
-		key.call = thread->call;
-		key.measure = MEASURE_OFFCPU;
-		key.wait = thread->wait;
-		latency_add(&key, blocked_ns);
-		if (want_stacks)
-			blocked_stack_add(thread, blocked_ns);
-	}
-	if (want_contexts)
-		tell_span_off(thread, left, blocked_ns, delay_ns);
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -147,8 +82,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (prev->pid)
 		leave_cpu(ctx, preempt, prev, now);
-	if (next->pid)
-		take_cpu(next, now);
+	__u32 tid = next->pid;
+	struct probe_thread *thread = tid ? bpf_map_lookup_elem(&threads, &tid) : 0;
+	if (thread)
+		take_cpu(thread, now);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf_endian.h>
 
+#include "ebpf/back.h"
 #include "ebpf/descriptor.h"
 #include "ebpf/span.h"
 #include "ebpf/thread.h"
@@ -114,6 +115,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	__u64 now = bpf_ktime_get_ns(), begun = thread->enter_ns;
 	thread->known = 1;
 	thread->registers_at = (__u64)regs;
+	take_cpu_unseen(thread, now);
 	if (want_contexts)
 		span_mark(thread, tid, now);
 	if (!begun)

@@ -254,11 +254,23 @@ __attribute__((noinline)) static void outer_wait(int ms)
 	__asm__ volatile("");
 }
 
-/* MS TIMES */
+/* How often the kernel says that the program has left the CPU to wait. */
+static long waits(void)
+{
+	struct rusage usage = {0};
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* MS TIMES: says how many of these sleeps were waits to the kernel. */
 static int sleep_deep(char **argv)
 {
+	long before = waits();
+
 	for (int i = 0; i < atoi(argv[1]); i++)
 		outer_wait(atoi(argv[0]));
+	printf("%ld\n", waits() - before);
 	return 0;
 }
 

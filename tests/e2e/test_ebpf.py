@@ -261,10 +261,14 @@ def test_a_pid_that_is_used_again_is_another_process(machine):
 
 @needs_probes
 def test_sleep_is_told_as_sleep(machine):
-    measured, _ = profile(machine, [], [LOAD, "sleep", 20, 10])
+    measured, said = profile(machine, [], [LOAD, "sleep", 20, 10])
     asleep = dict(measure="offcpu", call="clock_nanosleep", wait="sleep")
-    assert measured.count(**asleep) == 10
-    assert 0.9 * 0.2 <= measured.seconds(**asleep) <= measured.seconds(measure="call", call="clock_nanosleep")
+    # Who loses the CPU between setting the timer and going to sleep may wait for it beyond the timer's end.
+    assert measured.count(**asleep) == int(said) > 0
+    assert measured.count(measure="call", call="clock_nanosleep") == 10
+    waited = measured.seconds(measure="runqueue", name=LOAD.name)
+    assert measured.seconds(**asleep) <= measured.seconds(measure="call", call="clock_nanosleep")
+    assert measured.seconds(**asleep) + waited >= 0.9 * 0.2
 
 
 @needs_probes
