@@ -1,6 +1,7 @@
 /* redact_rule.c - what is a secret, as expressions, and masking what they find. */
 #include "redact_rule.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define FOUND_MAX       8 /* groups that are looked at */
@@ -114,13 +115,20 @@ static int is_grouped(const struct number *number)
 	return number->groups >= 4 && sizes[number->groups - 1] <= 4;
 }
 
+/* Groups right behind a letter, if it is no percent code's, are a part of a UUID. */
+static int is_behind_letter(const char *text, regoff_t at)
+{
+	return at > 0 && isalnum((unsigned char)text[at - 1]) && !(at >= 3 && text[at - 3] == '%');
+}
+
 /* Luhn's sum, over digits that networks issue. */
-static int is_card_number(const char *at, size_t size)
+static int is_card_number(const char *at, size_t size, int behind_letter)
 {
 	struct number number;
 	unsigned sum = 0;
 
-	if (!read_number(at, size, &number) || !is_grouped(&number))
+	if (!read_number(at, size, &number) || !is_grouped(&number) ||
+	    (number.groups > 1 && behind_letter))
 		return 0;
 	for (unsigned i = 0; i < number.count; i++) {
 		unsigned digit = (unsigned)number.digit[number.count - 1 - i];
@@ -143,7 +151,8 @@ static int part_of(const struct redact_rule *rule, const char *text, const regma
 	if (size == 0 ||
 	    (size == sizeof(REDACT_MASK) - 1 && memcmp(text + part->rm_so, REDACT_MASK, size) == 0))
 		return 0;
-	return !rule->is_card || is_card_number(text + part->rm_so, size);
+	return !rule->is_card ||
+	       is_card_number(text + part->rm_so, size, is_behind_letter(text, part->rm_so));
 }
 
 static int may_apply(const struct redact_rule *rule, struct text text)

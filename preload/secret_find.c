@@ -219,7 +219,7 @@ static int find_private_key(const struct view *view, const char *from, struct se
 
 struct digits {
 	char at[CARD_DIGITS_MAX + 1];
-	unsigned count;
+	unsigned count, groups;
 	const char *end;
 };
 
@@ -267,6 +267,7 @@ static int read_digits(const char *from, const char *end, struct digits *digits)
 		from += gap;
 	}
 	digits->end = from;
+	digits->groups = groups;
 	return digits->count >= CARD_DIGITS_MIN && (from == end || !is(*from, ALNUM)) &&
 	       is_grouping(sizes, groups);
 }
@@ -307,11 +308,19 @@ static int is_issued(const struct digits *digits)
 	}
 }
 
+/* Groups right behind a letter, if it is no percent code's, are a part of a UUID. */
+static int is_behind_letter(const char *begin, const char *at)
+{
+	return at > begin && is(at[-1], ALNUM) && !(at - begin >= 3 && at[-3] == '%');
+}
+
 static int find_card(const struct view *view, const char *from, struct secret *found)
 {
 	struct digits digits;
 
 	if (!read_digits(from, view->end, &digits) || !is_issued(&digits) || !luhn_holds(&digits))
+		return 0;
+	if (digits.groups > 1 && is_behind_letter(view->at, from))
 		return 0;
 	return take(view, from, digits.end, REDACTION_CARD, found);
 }
