@@ -111,8 +111,12 @@ def test_counts_are_those_of_perf_trace_in_the_same_run(machine):
     measured, _ = profile(machine, [], ["perf", "trace", "-m", "16M", "-s", "-o", summary, LOAD, "calls", 2000, 50, 4])
     theirs = dict(re.findall(r"^ +(\w+) +(\d+) +\d+ ", summary.read_text(), re.M))
     assert theirs, summary.read_text()
-    for call in ("getppid", "newfstatat", "clock_nanosleep", "mmap"):
-        assert measured.count(measure="call", call=call, name=LOAD.name) == int(theirs[call]), call
+    ours = {call: measured.count(measure="call", call=call, name=LOAD.name)
+            for call in ("getppid", "newfstatat", "clock_nanosleep", "mmap")}
+    assert (ours["getppid"], ours["clock_nanosleep"]) == (2000, 4)
+    # Every call is an event for perf, and now and then it misses one; it never sees one that was not made.
+    for call, count in ours.items():
+        assert 0 <= count - int(theirs[call]) <= count // 100, call
 
 
 @needs_probes
