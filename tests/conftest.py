@@ -1,6 +1,7 @@
 # conftest.py - fixtures: the machine a test runs on, and where its spans arrive.
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ sys.path[:0] = [str(Path(__file__).parent / "e2e"), str(Path(__file__).parent / 
 
 from tagalong_e2e.collector import Collector, Receiver  # noqa: E402
 from tagalong_e2e.databases import Databases  # noqa: E402
-from tagalong_e2e.machine import Machine  # noqa: E402
+from tagalong_e2e.kernel import SLOW_DISK  # noqa: E402
+from tagalong_e2e.machine import Machine, wait_for  # noqa: E402
 from tagalong_e2e.postgres import Postgres  # noqa: E402
 from tagalong_e2e.raw import CannedServer  # noqa: E402
 from tagalong_e2e.session import Session  # noqa: E402
@@ -84,3 +86,17 @@ def peer():
     server.url = f"http://127.0.0.1:{server.port}"
     yield server
     server.close()
+
+
+@pytest.fixture
+def disk(machine):
+    """A file whose reads take 20 ms each."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("there is no /dev/fuse")
+    place = machine.directory / "disk"
+    place.mkdir()
+    process = machine.start([SLOW_DISK, 20, place, "-f"])
+    wait_for((place / "data").exists, "the file system is mounted")
+    yield place / "data"
+    subprocess.run(["umount", place], check=True)
+    machine.stop(process)

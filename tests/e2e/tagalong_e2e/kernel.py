@@ -3,7 +3,10 @@ import json
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
+
+import pytest
 
 from .machine import BUILD, TAGALONG, wait_for
 
@@ -97,3 +100,20 @@ def alive(objects):
                                 env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
         left[kind] = ids & {one["id"] for one in json.loads(listed.stdout or "[]")}
     return left
+
+
+WHY_NOT = why_not()
+needs_probes = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+
+
+def start_profile(machine, *options):
+    """A profile in the background, once its probes are attached."""
+    process = machine.start([TAGALONG, "profile", *options])
+
+    def attached():
+        assert process.poll() is None, machine.log(process)
+        return len(objects_of(process.pid)["link"]) >= 14
+
+    wait_for(attached, "the probes are attached")
+    time.sleep(0.1)
+    return process
